@@ -1,0 +1,111 @@
+"""Writes that appear whole or not at all, and links that share bytes without sharing a writable file."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import IO
+
+from builder.errors import StoreError
+
+CHUNK = 1 << 20
+FICLONE = 0x40049409  # linux/fs.h
+
+
+@contextmanager
+def space_is_named(folder: Path) -> Iterator[None]:
+    """Turn 'no space left' into a sentence that names the folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise StoreError(
+            f"no space left while writing in {folder}",
+            hint="free some space, or choose another disk with --store DIR and --out DIR; what is complete is kept",
+        ) from error
+
+
+@contextmanager
+def whole_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
+    """Open a file beside `path`; it takes that name, synced, when the block ends without an error."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with space_is_named(path.parent):
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                yield file
+                file.flush()
+                os.fchmod(file.fileno(), mode)
+                os.fsync(file.fileno())
+            os.replace(name, path)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:
+    """Write a small file whole or not at all."""
+    with whole_file(path, mode) as file:
+        file.write(data)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make the names in a folder survive a power cut."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def chunks_of(path: Path, size: int = CHUNK) -> Iterator[bytes]:
+    """The bytes of a file, a piece at a time."""
+    with path.open("rb", buffering=0) as file:
+        while chunk := file.read(size):
+            yield chunk
+
+
+def share(source: Path, target: Path, *, writable: bool = False) -> None:
+    """Give `target` the bytes of `source`: by reflink, else hard link (read-only only), else copy."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with space_is_named(target.parent):
+        if _reflink(source, target):
+            target.chmod(0o644 if writable else 0o444)
+            return
+        if not writable:
+            try:
+                os.link(source, target)
+                return
+            except OSError as error:
+                if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.EOPNOTSUPP):
+                    raise
+        shutil.copyfile(source, target)
+        target.chmod(0o644 if writable else 0o444)
+
+
+def _reflink(source: Path, target: Path) -> bool:
+    with source.open("rb") as old, target.open("xb") as new:
+        try:
+            fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
+            return True
+        except OSError:
+            pass
+    target.unlink()
+    return False
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder and all in it, also where its own files forbid it."""
+    if not folder.exists():
+        return
+    for parent, _, _ in os.walk(folder):
+        os.chmod(parent, 0o700)
+    shutil.rmtree(folder)

@@ -1,0 +1,131 @@
+"""The only door to programs: a list, never a shell; an environment built from nothing; children that die with us."""
+
+from __future__ import annotations
+
+import ctypes
+import logging
+import os
+import shlex
+import shutil
+import signal
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder.errors import MissingProgramError, ProgramError
+
+log = logging.getLogger(__name__)
+
+# What a program may know of the machine: where its settings are, how to reach the network, whom to trust.
+INHERITED = (
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME",
+    "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
+    "NODE_EXTRA_CA_CERTS", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
+    "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "STORAGE_DRIVER", "CONTAINERS_STORAGE_CONF",
+)  # fmt: skip
+INHERITED_PREFIXES = ("PIP_", "UV_", "npm_config_", "NPM_CONFIG_")
+TAIL = 20
+
+_libc = ctypes.CDLL(None, use_errno=True)
+PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a program left: its exit code and what it wrote."""
+
+    args: tuple[str, ...]
+    code: int
+    stdout: str
+    stderr: str
+
+
+def _die_with_parent() -> None:
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment every program gets: C.UTF-8, the few inherited settings, and `extra`."""
+    kept = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith(INHERITED_PREFIXES)}
+    path = kept.get("PATH", "/usr/local/bin:/usr/bin:/bin")
+    kept["PATH"] = path if "/usr/sbin" in path.split(":") else f"{path}:/usr/local/sbin:/usr/sbin:/sbin"
+    return {**kept, "LC_ALL": "C.UTF-8", **(extra or {})}
+
+
+def find(program: str) -> str | None:
+    """Where a program stands, or None."""
+    return shutil.which(program, path=environment()["PATH"])
+
+
+def run(
+    args: Sequence[str | Path],
+    *,
+    cwd: Path | None = None,
+    env: Mapping[str, str] | None = None,
+    stdin: bytes | None = None,
+    log_file: Path | None = None,
+    check: bool = True,
+    quiet: bool = False,
+) -> Finished:
+    """Run a program to its end.
+
+    With `log_file`, its stdout and stderr are appended there as they come, and `Finished.stdout` is empty.
+    `quiet` keeps a command line that holds a secret out of the log.
+    Raises MissingProgramError when it is not installed, and with `check` ProgramError when it fails.
+    """
+    words = tuple(str(arg) for arg in args)
+    line = words[0] if quiet else shlex.join(words)
+    log.debug("run %s", line)
+    try:
+        if log_file is None:
+            done = _captured(words, cwd, env, stdin)
+        else:
+            done = _logged(words, cwd, env, stdin, log_file, line)
+    except FileNotFoundError as error:
+        if error.filename != words[0]:
+            raise
+        raise MissingProgramError(f"{words[0]} is not installed", hint="python3 build.py doctor") from error
+    if check and done.code != 0:
+        raise ProgramError(f"{line} ended with {_ending(done.code)}{_tail(done, log_file)}", hint=_where(log_file))
+    return done
+
+
+def _captured(words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, stdin: bytes | None) -> Finished:
+    done = subprocess.run(
+        words, cwd=cwd, env=environment(env), capture_output=True, check=False, preexec_fn=_die_with_parent,
+        **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}),  # type: ignore[call-overload]  # one of two
+    )  # fmt: skip
+    return Finished(words, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
+
+
+def _logged(
+    words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, stdin: bytes | None, log_file: Path, line: str
+) -> Finished:
+    log_file.parent.mkdir(parents=True, exist_ok=True)
+    with log_file.open("ab") as sink:
+        sink.write(f"+ {line}\n".encode())
+        sink.flush()
+        start = sink.tell()
+        done = subprocess.run(
+            words, cwd=cwd, env=environment(env), stdout=sink, stderr=subprocess.STDOUT, check=False,
+            preexec_fn=_die_with_parent,
+            **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}),  # type: ignore[call-overload]  # one of two
+        )  # fmt: skip
+    with log_file.open("rb") as written:
+        written.seek(max(start, written.seek(0, os.SEEK_END) - 8192))
+        tail = written.read().decode(errors="replace")
+    return Finished(words, done.returncode, "", tail)
+
+
+def _ending(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
+
+
+def _tail(done: Finished, log_file: Path | None) -> str:
+    lines = (done.stderr or done.stdout).rstrip().splitlines()[-TAIL:]
+    return ":\n  " + "\n  ".join(lines) if lines else ""
+
+
+def _where(log_file: Path | None) -> str:
+    return f"the whole log is in {log_file}" if log_file else ""
