@@ -1,0 +1,1 @@
+"""Every byte once, named by its sha256."""

@@ -1,0 +1,167 @@
+"""The store: complete, verified, read-only objects named by their sha256, and records of what was made from what.
+
+Layout, and what always holds:
+
+    objects/ab/<62 hex>     complete and hashes to its name; appears by rename; read-only; never changed
+    records/<kind>/<key>    JSON: what a stage made from the inputs that hash to <key>; written after the objects it names
+    scratch/<pid>-…         half-done work; removed when its process is gone
+    lock                    shared by builds, held alone by gc
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from builder.digest import Digest, canonical_json
+from builder.errors import IntegrityError, StoreError
+from builder.files import CHUNK, chunks_of, remove_folder, space_is_named, sync_folder, write_whole
+
+
+@dataclass(frozen=True)
+class Blob:
+    """An object in the store: its digest and its size in bytes."""
+
+    digest: Digest
+    size: int
+
+
+class Store:
+    """One folder, shared by all workshops of a user and by builds that run at the same time."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root.absolute()
+        try:
+            for name in ("objects", "records", "scratch"):
+                (self.root / name).mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(f"the store {root} cannot be made: {error.strerror}", hint="choose another with --store DIR") from error
+
+    def path(self, digest: Digest) -> Path:
+        return self.root / "objects" / digest.hex[:2] / digest.hex[2:]
+
+    def has(self, digest: Digest) -> bool:
+        return self.path(digest).exists()
+
+    def size(self, digest: Digest) -> int:
+        return self._found(digest).stat().st_size
+
+    def read(self, digest: Digest) -> bytes:
+        return self._found(digest).read_bytes()
+
+    def chunks(self, digest: Digest) -> Iterator[bytes]:
+        return chunks_of(self._found(digest))
+
+    def _found(self, digest: Digest) -> Path:
+        path = self.path(digest)
+        if not path.exists():
+            raise StoreError(f"{digest} is not in the store", hint="python3 build.py fetch")
+        return path
+
+    def put(self, chunks: Iterable[bytes], *, expected: Digest | None = None, origin: str = "here") -> Blob:
+        """Take bytes in whole. Raise IntegrityError, keeping nothing, when they do not match `expected`."""
+        with space_is_named(self.root):
+            handle, name = tempfile.mkstemp(dir=self.root / "scratch", prefix=f"{os.getpid()}-object-")
+            part = Path(name)
+            try:
+                hasher, size = hashlib.sha256(), 0
+                with os.fdopen(handle, "wb", buffering=0) as file:
+                    for chunk in chunks:
+                        hasher.update(chunk)
+                        file.write(chunk)
+                        size += len(chunk)
+                    blob = Blob(Digest(hasher.hexdigest()), size)
+                    if expected is not None and blob.digest != expected:
+                        raise mismatch(expected, blob.digest, origin)
+                    self._publish(part, file.fileno(), blob.digest)
+                return blob
+            finally:
+                part.unlink(missing_ok=True)
+
+    def put_bytes(self, data: bytes) -> Blob:
+        digest = Digest.of(data)
+        if self.has(digest):
+            return Blob(digest, len(data))
+        return self.put([data], expected=digest)
+
+    def put_file(self, path: Path, *, expected: Digest | None = None) -> Blob:
+        """Take a file's bytes in; its own bytes stay where they are, and are read once when they are new."""
+        if expected is not None and self.has(expected):
+            return Blob(expected, self.size(expected))
+        if path.stat().st_size <= CHUNK:
+            data = path.read_bytes()
+            if expected is not None and Digest.of(data) != expected:
+                raise mismatch(expected, Digest.of(data), str(path))
+            return self.put_bytes(data)
+        return self.put(chunks_of(path), expected=expected, origin=str(path))
+
+    def adopt(self, path: Path, digest: Digest) -> Blob:
+        """Take over a file of this store's scratch whose digest was computed while it was written."""
+        size = path.stat().st_size
+        with path.open("rb") as file:
+            self._publish(path, file.fileno(), digest)
+        path.unlink(missing_ok=True)
+        return Blob(digest, size)
+
+    def _publish(self, part: Path, descriptor: int, digest: Digest) -> None:
+        target = self.path(digest)
+        if target.exists():
+            return
+        os.fchmod(descriptor, 0o444)
+        os.fsync(descriptor)
+        target.parent.mkdir(exist_ok=True)
+        os.rename(part, target)
+        sync_folder(target.parent)
+
+    def recall(self, kind: str, key: str) -> Any | None:
+        """What a stage of this kind made from these inputs, or None; a record that cannot be read counts as none."""
+        try:
+            return json.loads((self.root / "records" / kind / key).read_bytes())
+        except (FileNotFoundError, ValueError):
+            return None
+
+    def remember(self, kind: str, key: str, made: Any) -> None:
+        """Record what a stage made. All objects it names must be in the store already."""
+        write_whole(self.root / "records" / kind / key, canonical_json(made))
+
+    @contextmanager
+    def scratch(self, purpose: str) -> Iterator[Path]:
+        """A folder for half-done work on the store's own disk; gone when the block ends."""
+        with space_is_named(self.root):
+            folder = Path(tempfile.mkdtemp(dir=self.root / "scratch", prefix=f"{os.getpid()}-{purpose}-"))
+            try:
+                yield folder
+            finally:
+                remove_folder(folder)
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        """Hold the store for a build: others may build too, gc must wait. Sweeps what killed builds left."""
+        with (self.root / "lock").open("a") as file:
+            fcntl.flock(file, fcntl.LOCK_SH)
+            self._sweep()
+            yield
+
+    def _sweep(self) -> None:
+        for leftover in (self.root / "scratch").iterdir():
+            owner = leftover.name.split("-", 1)[0]
+            if owner.isdigit() and not Path("/proc", owner).exists():
+                if leftover.is_dir():
+                    remove_folder(leftover)
+                else:
+                    leftover.unlink(missing_ok=True)
+
+
+def mismatch(expected: Digest, received: Digest, origin: str) -> IntegrityError:
+    return IntegrityError(
+        f"the bytes from {origin} are not the expected ones: expected {expected}, received {received}; they were thrown away",
+        hint="if the new bytes are right, correct the digest or run: python3 build.py lock --update NAME",
+    )
