@@ -1,0 +1,16 @@
+"""Where things stand inside every image and appliance, who owns them, and when they were made."""
+
+ROOT = "srv/workshop"
+"""Holds `data/<dataset>/…`, `repos/<repo>/…` and `index.html`; the same layout as a local tree."""
+
+DATA = "data"
+REPOS = "repos"
+PAGE = "index.html"
+VENV = "opt/workshop/venv"
+SETTINGS = "etc/workshop"
+USER = "workshop"
+HOME = "home/workshop"
+UID = 1000
+GID = 100
+EPOCH = 315532800
+"""1980-01-01T00:00:00Z, in seconds: the earliest time a zip can hold, on every file this project writes."""
