@@ -1,4 +1,4 @@
-"""Every expected failure, as one tree. Each kind knows its exit code; each failure names its thing and the next command."""
+"""Every expected failure, as one tree: each kind knows its exit code, each failure its thing and the next command."""
 
 from __future__ import annotations
 
@@ -89,3 +89,8 @@ class OutputError(BuilderError):
 
     kind = "output"
     exit_code = 11
+
+
+def failure_json(error: BuilderError) -> dict[str, str]:
+    """An error as the command's JSON shows it."""
+    return {"kind": error.kind, "message": error.message, "hint": error.hint, "where": error.where}

@@ -12,6 +12,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 from builder.errors import MissingProgramError, ProgramError
 
@@ -19,7 +20,8 @@ log = logging.getLogger(__name__)
 
 # What a program may know of the machine: where its settings are, how to reach the network, whom to trust.
 INHERITED = (
-    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME",
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR",
+    "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME",
     "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
     "NODE_EXTRA_CA_CERTS", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
     "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "STORAGE_DRIVER", "CONTAINERS_STORAGE_CONF",
@@ -47,7 +49,9 @@ def _die_with_parent() -> None:
 
 def environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment every program gets: C.UTF-8, the few inherited settings, and `extra`."""
-    kept = {name: value for name, value in os.environ.items() if name in INHERITED or name.startswith(INHERITED_PREFIXES)}
+    kept = {
+        name: value for name, value in os.environ.items() if name in INHERITED or name.startswith(INHERITED_PREFIXES)
+    }
     path = kept.get("PATH", "/usr/local/bin:/usr/bin:/bin")
     kept["PATH"] = path if "/usr/sbin" in path.split(":") else f"{path}:/usr/local/sbin:/usr/sbin:/sbin"
     return {**kept, "LC_ALL": "C.UTF-8", **(extra or {})}
@@ -91,16 +95,39 @@ def run(
     return done
 
 
+def attach(args: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None,
+           stdout: IO[str] | None = None, quiet: bool = False) -> int:  # fmt: skip
+    """Run a program on our own terminal; return its exit code. `stdout` takes its results, `quiet` drops all it says."""
+    words = tuple(str(arg) for arg in args)
+    log.debug("run %s", shlex.join(words))
+    sink = subprocess.DEVNULL if quiet else stdout
+    errors = subprocess.DEVNULL if quiet else None
+    with subprocess.Popen(
+        words, cwd=cwd, env=environment(env), stdout=sink, stderr=errors, preexec_fn=_die_with_parent
+    ) as child:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            # The terminal sent it to the program as well, which ends in its own way and says so.
+            child.wait()
+            raise
+
+
 def _captured(words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, stdin: bytes | None) -> Finished:
     done = subprocess.run(
-        words, cwd=cwd, env=environment(env), capture_output=True, check=False, preexec_fn=_die_with_parent,
-        **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}),  # type: ignore[call-overload]  # one of two
+        words, cwd=cwd, env=environment(env), input=stdin or b"", capture_output=True, check=False,
+        preexec_fn=_die_with_parent,
     )  # fmt: skip
     return Finished(words, done.returncode, done.stdout.decode(errors="replace"), done.stderr.decode(errors="replace"))
 
 
 def _logged(
-    words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, stdin: bytes | None, log_file: Path, line: str
+    words: tuple[str, ...],
+    cwd: Path | None,
+    env: Mapping[str, str] | None,
+    stdin: bytes | None,
+    log_file: Path,
+    line: str,
 ) -> Finished:
     log_file.parent.mkdir(parents=True, exist_ok=True)
     with log_file.open("ab") as sink:
@@ -108,9 +135,8 @@ def _logged(
         sink.flush()
         start = sink.tell()
         done = subprocess.run(
-            words, cwd=cwd, env=environment(env), stdout=sink, stderr=subprocess.STDOUT, check=False,
-            preexec_fn=_die_with_parent,
-            **({"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}),  # type: ignore[call-overload]  # one of two
+            words, cwd=cwd, env=environment(env), input=stdin or b"", stdout=sink, stderr=subprocess.STDOUT,
+            check=False, preexec_fn=_die_with_parent,
         )  # fmt: skip
     with log_file.open("rb") as written:
         written.seek(max(start, written.seek(0, os.SEEK_END) - 8192))

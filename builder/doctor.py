@@ -1,0 +1,168 @@
+"""Whether this machine can build a workshop: facts about programs, engines, Python, the store's disk, and rights."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from builder.programs import APPLIANCE, APT, BOOTSTRAP, BUILDAH, GIT, NPM, ROOTLESS, Program, is_root, needed
+from builder.provision import ensure, line, plan
+from builder.run import find, run
+
+if TYPE_CHECKING:
+    from builder.manifest.workshop import Choice
+
+ROOM = 8 * 10**9
+"""Bytes free on the store's disk below which a build of the default workshop may not end."""
+
+OK, MISSING, ABSENT = "ok", "missing", "not here"
+"""A fact is well, or stands in the way of a build, or would only make it faster or be useful."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One thing looked at: its name and state, what it is for, what was found, and how to get it when it was not."""
+
+    name: str
+    state: str
+    purpose: str
+    found: str = ""
+    remedy: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+@dataclass(frozen=True)
+class Wish:
+    """What a workshop's chosen outputs and sources ask of the machine, in plain words; by default, all of it."""
+
+    outputs: frozenset[str] = frozenset({"oci", "docker", "ova"})
+    kinds: frozenset[str] = frozenset({"git", "npm", "debian"})
+    bootstraps: bool = True
+    engine: str = "auto"
+
+
+def wish_of(choice: Choice, engine: str = "auto") -> Wish:
+    """What a profile's choice asks of the machine."""
+    kinds = {repo.kind for repo in choice.repos.values()}
+    kinds |= {spec.kind for card in choice.datasets.values() for spec in card.files}
+    return Wish(frozenset(choice.outputs), frozenset(kinds), choice.manifest.base.debian is not None, engine)
+
+
+def require(choice: Choice, engine: str, *, yes: bool, tell: Callable[[str], None]) -> None:
+    """Have every program that building this choice needs; otherwise MissingProgramError names the one command."""
+    docker_works = not find("buildah") and docker_version() is not None
+    ensure(needs_of(wish_of(choice, engine), docker_works=docker_works), yes=yes, tell=tell)
+
+
+def needs_of(wish: Wish, *, docker_works: bool) -> frozenset[str]:
+    """The needs (`builder.programs`) of a build: what must be installed before it starts."""
+    needs = set()
+    if wish.outputs & {"oci", "docker", "ova"}:
+        buildah = wish.engine == "buildah" or (wish.engine == "auto" and not docker_works)
+        needs |= ({BUILDAH} if buildah else set()) | ({BOOTSTRAP} if wish.bootstraps else set())
+    if "ova" in wish.outputs:
+        needs.add(APPLIANCE)
+    if not is_root() and needs:
+        needs.add(ROOTLESS)
+    needs |= {need for kind, need in (("git", GIT), ("npm", NPM), ("debian", APT)) if kind in wish.kinds}
+    return frozenset(needs)
+
+
+def examine(wish: Wish, store: Path) -> tuple[Fact, ...]:
+    """Look at the machine, in the order of the table."""
+    docker = docker_version()
+    programs = needed(needs_of(wish, docker_works=docker is not None and not find("buildah")))
+    facts = [_python(), *(_program(program) for program in programs), *_engines(wish.engine, docker), _store(store)]
+    if not is_root():
+        facts += _rights()
+    return (*facts, _kvm(), _virtualbox())
+
+
+def remedies(facts: Iterable[Fact]) -> tuple[str, ...]:
+    """The commands that would make a machine with these facts able, each once."""
+    wanted = {fact.name for fact in facts if fact.state == MISSING}
+    programs = [program for program in needed(_every_need()) if program.name in wanted]
+    commands = [line(plan(programs))] if programs and plan(programs) else []
+    others = [fact.remedy for fact in facts if fact.state == MISSING and fact.name not in {p.name for p in programs}]
+    return (*commands, *dict.fromkeys(others))
+
+
+def _every_need() -> tuple[str, ...]:
+    return (GIT, NPM, APT, BUILDAH, BOOTSTRAP, ROOTLESS, APPLIANCE)
+
+
+def _python() -> Fact:
+    return Fact("Python", OK, "the command itself", f"{platform.python_version()}")
+
+
+def _program(program: Program) -> Fact:
+    if path := program.found():
+        return Fact(program.name, OK, program.purpose, path)
+    commands = plan([program])
+    return Fact(program.name, MISSING, program.purpose, "", line(commands[-1:]) if commands else "your package manager")
+
+
+def _engines(engine: str, docker: str | None) -> list[Fact]:
+    buildah = run(["buildah", "--version"], check=False).stdout.strip() if find("buildah") else None
+    chosen = engine if engine != "auto" else "buildah" if buildah or not docker else "docker"
+    versions = {"buildah": buildah, "docker": docker}
+    facts = [
+        Fact(f"{name} engine", OK if version else ABSENT, "builds the system", version or "")
+        for name, version in versions.items()
+    ]
+    able = versions.get(chosen) is not None
+    remedy = "start dockerd" if chosen == "docker" else "install buildah"
+    return [
+        *facts,
+        Fact("engine", OK if able else MISSING, f"{engine} chooses {chosen}", chosen, "" if able else remedy),
+    ]
+
+
+def docker_version() -> str | None:
+    """What the Docker engine says of itself, or None when none answers."""
+    if not find("docker"):
+        return None
+    done = run(["docker", "version", "--format", "{{.Server.Version}}"], check=False)
+    return f"docker {done.stdout.strip()}" if done.code == 0 and done.stdout.strip() else None
+
+
+def _store(store: Path) -> Fact:
+    place = next(folder for folder in (store.absolute(), *store.absolute().parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    found = f"{store} ({free / 1e9:.1f} GB free)"
+    if not os.access(place, os.W_OK):
+        return Fact("store", MISSING, "everything fetched and made", found, "choose another folder with --store DIR")
+    state = OK if free >= ROOM else MISSING
+    return Fact(
+        "store", state, "everything fetched and made", found, "" if state == OK else "free some space, or --store DIR"
+    )
+
+
+def _rights() -> list[Fact]:
+    user = getpass.getuser()
+    facts = []
+    for file, option in ((Path("/etc/subuid"), "--add-subuids"), (Path("/etc/subgid"), "--add-subgids")):
+        known = file.exists() and any(row.split(":")[0] in (user, str(os.getuid())) for row in file.read_text().split())
+        remedy = "" if known else f"sudo usermod {option} 100000-165535 {user}"
+        facts.append(Fact(str(file), OK if known else MISSING, "owners in an image built without root", "", remedy))
+    works = run(["unshare", "--user", "true"], check=False).code == 0
+    remedy = "" if works else "sudo sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000"
+    return [*facts, Fact("user namespaces", OK if works else MISSING, "building without root", "", remedy)]
+
+
+def _kvm() -> Fact:
+    usable = os.access("/dev/kvm", os.R_OK | os.W_OK)
+    return Fact("KVM", OK if usable else ABSENT, "faster test boots; not needed", "/dev/kvm" if usable else "")
+
+
+def _virtualbox() -> Fact:
+    path = find("VBoxManage")
+    return Fact("VirtualBox", OK if path else ABSENT, "trying an appliance here; not needed", path or "")
