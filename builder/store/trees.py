@@ -76,6 +76,8 @@ class Tree:
 def require_inside(path: str, origin: str) -> None:
     """Raise SourceError unless `path` is relative, normal and stays inside its folder."""
     parts = path.split("/")
+    if any("\udc80" <= letter <= "\udcff" for letter in path):
+        raise SourceError(f"{origin} holds the path {path!r}, whose name is not UTF-8; rename it")
     if not path or path.startswith("/") or "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in parts):
         raise SourceError(f"{origin} holds the path {path!r}, which is not a plain path inside its folder; nothing was kept")
 
@@ -84,7 +86,7 @@ def link_stays_inside(path: str, target: str) -> bool:
     """Whether a symbolic link at `path` with `target` resolves inside the folder that holds `path`'s tree."""
     if target.startswith("/"):
         return False
-    return not posixpath.normpath(posixpath.join(posixpath.dirname(path), target)).startswith("..")
+    return posixpath.normpath(posixpath.join(posixpath.dirname(path), target)).split("/")[0] != ".."
 
 
 def put_tree(tree: Tree, store: Store) -> Blob:
