@@ -1,0 +1,1 @@
+"""The appliance: two disks, and the `.ova` file that VirtualBox imports."""

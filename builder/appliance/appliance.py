@@ -1,0 +1,174 @@
+"""The appliance made whole: two disks, each kept in the store by what it was made of, and one `.ova` file.
+
+The system disk changes with packages and settings, the content disk with repos and datasets; after an edit in a
+notebook only the latter is made again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import NAMESPACE_OID, UUID, uuid5
+
+from builder import places
+from builder.appliance import nodes as table
+from builder.appliance.disk import write_system_disk
+from builder.appliance.ext4 import volume_for, write_ext4
+from builder.appliance.guest import (
+    CONTENT_LABEL,
+    JUPYTER,
+    SYSTEM_LABEL,
+    add_links,
+    boot_links,
+    guest_files,
+    guest_links,
+)
+from builder.appliance.ova import write_ova
+from builder.appliance.ovf import ApplianceSpec, Disk, describe
+from builder.appliance.rootfs import read_layers
+from builder.appliance.vmdk import write_vmdk
+from builder.content.layout import Content
+from builder.digest import Digest, key_of
+from builder.progress import Journal
+from builder.store.layers import Layer
+from builder.store.objects import Blob, Store
+
+FORMAT = 1
+"""Raised when the same inputs are to give other bytes."""
+
+MakeDisk = Callable[[Path, Path, UUID], None]
+"""Makes the raw disk at the first path, with a folder for scratch, for a UUID."""
+
+
+@dataclass(frozen=True)
+class Appliance:
+    """The file that VirtualBox imports; `unpacked` is what it takes on the attendee's disk, in bytes."""
+
+    path: Path
+    digest: Digest
+    bytes: int
+    unpacked: int
+
+
+def build_appliance(
+    system: tuple[Layer, ...],
+    settings: Mapping[str, tuple[bytes, int]],
+    content: Content,
+    spec: ApplianceSpec,
+    store: Store,
+    journal: Journal,
+    out: Path,
+) -> Appliance:
+    """Write `out/<name>.ova`.
+
+    `system` holds a kernel and systemd; `settings` (path → bytes, mode) are laid over it. Raises OutputError,
+    ManifestError, MissingProgramError, StoreError when there is no space.
+    """
+    forward = spec.ports[JUPYTER].host if JUPYTER in spec.ports else None
+    files = {**settings, **guest_files(spec.title, forward)}
+    disks = (
+        _system_disk(system, files, guest_links(forward), spec, store, journal),
+        _content_disk(content, spec, store, journal),
+    )
+    return _archive(spec, disks, store, journal, out / f"{spec.name}.ova")
+
+
+def _system_disk(
+    system: tuple[Layer, ...],
+    files: Mapping[str, tuple[bytes, int]],
+    links: dict[str, str],
+    spec: ApplianceSpec,
+    store: Store,
+    journal: Journal,
+) -> Disk:
+    def make(raw: Path, scratch: Path, uuid: UUID) -> None:
+        nodes = read_layers(system, store, scratch / "layers")
+        table.add_files(nodes, files, scratch / "files")
+        add_links(nodes, links | boot_links(nodes))
+        home = table.folder(0o775, places.UID, places.GID)
+        for path, node in ((places.HOME, home), (places.ROOT, table.folder())):
+            table.add_parents(nodes, path, table.folder())
+            nodes.setdefault(path, node)
+        write_system_disk(nodes, raw, volume_for(nodes, SYSTEM_LABEL, uuid, spec.room), scratch)
+
+    inputs = {
+        "layers": [layer.diff_id.hex for layer in system],
+        "files": {path: [Digest.of(data).hex, mode] for path, (data, mode) in files.items()},
+        "links": links,
+        "room": spec.room,
+    }
+    return _disk("system disk", f"{spec.name}-system.vmdk", inputs, make, store, journal)
+
+
+def _content_disk(content: Content, spec: ApplianceSpec, store: Store, journal: Journal) -> Disk:
+    def make(raw: Path, scratch: Path, uuid: UUID) -> None:
+        page = scratch / "page"
+        page.write_bytes(content.page)
+        nodes = table.content_nodes(content, page, store)
+        volume = volume_for(nodes, CONTENT_LABEL, uuid, spec.room)
+        with raw.open("xb") as file:
+            file.truncate(volume.size)
+        write_ext4(nodes, raw, volume, scratch)
+
+    inputs = {
+        "trees": {folder: tree.digest.hex for folder, tree in content.folders().items()},
+        "page": Digest.of(content.page).hex,
+        "room": spec.room,
+    }
+    return _disk("content disk", f"{spec.name}-content.vmdk", inputs, make, store, journal)
+
+
+def _disk(what: str, file: str, inputs: dict[str, Any], make: MakeDisk, store: Store, journal: Journal) -> Disk:
+    """The disk made from these inputs before, or made now."""
+    key = key_of({"format": FORMAT, "what": what, **inputs})
+    uuid = uuid5(NAMESPACE_OID, key)
+    with journal.stage(what) as running:
+        known = store.recall("disk", key)
+        if known is not None and store.has(Digest(known["digest"])):
+            running.cached = True
+        else:
+            known = _make_vmdk(make, uuid, store)
+            store.remember("disk", key, known)
+        running.bytes_in, running.bytes_out = known["capacity"], known["size"]
+    return Disk(file, Blob(Digest(known["digest"]), known["size"]), known["capacity"], known["used"], uuid)
+
+
+def _make_vmdk(make: MakeDisk, uuid: UUID, store: Store) -> dict[str, Any]:
+    with store.scratch("disk") as scratch:
+        raw, packed = scratch / "raw", scratch / "vmdk"
+        make(raw, scratch, uuid)
+        with packed.open("xb") as sink:
+            made = write_vmdk(raw, sink, uuid)
+        store.adopt(packed, made.blob.digest)
+    return {"digest": made.blob.digest.hex, "size": made.blob.size, "capacity": made.capacity, "used": made.used}
+
+
+def _archive(spec: ApplianceSpec, disks: tuple[Disk, ...], store: Store, journal: Journal, path: Path) -> Appliance:
+    """Write the `.ova`, unless the file of this name is known to be just that."""
+    description = describe(spec, disks)
+    key = key_of(
+        {
+            "ovf": Digest.of(description).hex,
+            "disks": [disk.blob.digest.hex for disk in disks],
+            "path": str(path.absolute()),
+        }
+    )
+    with journal.stage("ova") as running:
+        known = store.recall("ova", key)
+        running.cached = known is not None and _state(path) == known["state"]
+        if known is None or not running.cached:
+            blob = write_ova(path, spec.name, description, {disk.file: disk.blob for disk in disks}, store)
+            known = {"digest": blob.digest.hex, "size": blob.size, "state": _state(path)}
+            store.remember("ova", key, known)
+        running.bytes_out = known["size"]
+    return Appliance(path, Digest(known["digest"]), known["size"], sum(disk.used for disk in disks))
+
+
+def _state(path: Path) -> list[int]:
+    """What changes when a file is written or replaced."""
+    if not path.exists():
+        return []
+    facts = path.stat()
+    return [facts.st_size, facts.st_mtime_ns, facts.st_ino]
