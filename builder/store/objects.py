@@ -37,13 +37,17 @@ class Blob:
 class Store:
     """One folder, shared by all workshops of a user and by builds that run at the same time."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, *, is_forgetful: bool = False) -> None:
+        """A forgetful store recalls no record, so that every stage runs again; its objects are still used."""
         self.root = root.absolute()
+        self.is_forgetful = is_forgetful
         try:
             for name in ("objects", "records", "scratch"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StoreError(f"the store {root} cannot be made: {error.strerror}", hint="choose another with --store DIR") from error
+            raise StoreError(
+                f"the store {root} cannot be made: {error.strerror}", hint="choose another with --store DIR"
+            ) from error
 
     def path(self, digest: Digest) -> Path:
         return self.root / "objects" / digest.hex[:2] / digest.hex[2:]
@@ -123,6 +127,8 @@ class Store:
 
     def recall(self, kind: str, key: str) -> Any | None:
         """What a stage of this kind made from these inputs, or None; a record that cannot be read counts as none."""
+        if self.is_forgetful:
+            return None
         try:
             return json.loads((self.root / "records" / kind / key).read_bytes())
         except (FileNotFoundError, ValueError):

@@ -1,0 +1,133 @@
+"""From a manifest to content in the store: resolve, bring, and link, with the lock brought up to date on the way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from builder.content.layout import Content, link_data
+from builder.content.page import DatasetView, RepoView, WorkshopView, notebooks_of, pages_of, render
+from builder.manifest.lock import Lock, changes, read_lock, write_lock
+from builder.manifest.repo_workshop import FILES
+from builder.manifest.workshop import Choice, load
+from builder.progress import Journal
+from builder.sources.fetch import fetch
+from builder.sources.lock import pruned, resolve
+from builder.sources.source import Network
+from builder.store.objects import Store
+from builder.store.trees import Tree, get_tree
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call's choices: which workshop, where its bytes are kept, and how strict to be."""
+
+    manifest: Path
+    profile: str | None
+    store: Store
+    journal: Journal
+    locked: bool = False
+    offline: bool = False
+    engine: str = "auto"
+    update: tuple[str, ...] = ()
+
+    @property
+    def lock_path(self) -> Path:
+        return self.manifest.with_suffix(".lock")
+
+    @property
+    def network(self) -> Network:
+        return Network(is_offline=self.offline)
+
+
+@dataclass(frozen=True)
+class Locked:
+    """A profile's choice, the lock that pins all of it, and what changed against the lock file."""
+
+    choice: Choice
+    lock: Lock
+    changed: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A choice whose content is in the store."""
+
+    choice: Choice
+    lock: Lock
+    content: Content
+
+
+def locked(job: Job) -> Locked:
+    """Resolve a workshop and write its lock when something changed; with `locked` a change is a LockError.
+
+    Repos are brought on the way, since each may link to datasets of its own accord.
+    """
+    workshop = load(job.manifest)
+    old = read_lock(job.lock_path)
+    choice = workshop.choose(job.profile)
+    lock = _resolved(job, choice, old)
+    fetch(lock, replace(choice, datasets={}), job.store, job.journal, network=job.network)
+    grown = workshop.adopt({name: _own_files(lock, name, job.store) for name in choice.repos}).choose(job.profile)
+    if set(grown.datasets) != set(choice.datasets):
+        lock = _resolved(job, grown, old)
+    if not job.locked:
+        lock = pruned(lock, grown)
+    changed = tuple(changes(old, lock))
+    if changed:
+        write_lock(job.lock_path, lock)
+    return Locked(grown, lock, changed)
+
+
+def prepared(job: Job) -> Prepared:
+    """Lock a workshop, bring everything its profile chose into the store, and place data links and landing page."""
+    now = locked(job)
+    for line in now.changed:
+        job.journal.tell(f"lock: {line}")
+    fetch(now.lock, now.choice, job.store, job.journal, network=job.network)
+    return Prepared(now.choice, now.lock, content_of(now.choice, now.lock, job.store))
+
+
+def content_of(choice: Choice, lock: Lock, store: Store) -> Content:
+    """The content of a choice whose bytes are in the store."""
+    own = {name: get_tree(lock.repos[name].tree, store) for name in choice.repos}
+    repos = {name: link_data(name, tree, choice.repos[name].data) for name, tree in own.items()}
+    datasets = {name: get_tree(lock.datasets[name].tree, store) for name in choice.datasets}
+    page = _page(choice, own, datasets, store)
+    store.put_bytes(page)
+    return Content(repos, datasets, page)
+
+
+def _resolved(job: Job, choice: Choice, old: Lock | None) -> Lock:
+    return resolve(choice, old, job.store, job.journal, update=job.update, locked=job.locked, network=job.network)
+
+
+def _own_files(lock: Lock, repo: str, store: Store) -> dict[str, bytes]:
+    by_path = get_tree(lock.repos[repo].tree, store).by_path
+    found = {path: by_path[path].digest for path in FILES if path in by_path}
+    return {path: store.read(digest) for path, digest in found.items() if digest is not None}
+
+
+def _page(choice: Choice, repos: Mapping[str, Tree], datasets: Mapping[str, Tree], store: Store) -> bytes:
+    manifest = choice.manifest
+    return render(
+        WorkshopView(manifest.title, manifest.version, manifest.description, manifest.help),
+        [_repo_view(choice, name, tree, store) for name, tree in repos.items()],
+        [_dataset_view(choice, name, tree) for name, tree in datasets.items()],
+        jupyter=manifest.services.jupyter is not None,
+    )
+
+
+def _repo_view(choice: Choice, name: str, tree: Tree, store: Store) -> RepoView:
+    repo = choice.repos[name]
+    pages = pages_of(tree, repo.pages or None)
+    return RepoView(name, repo.title or name, repo.description or "", notebooks_of(tree, store), pages, repo.data)
+
+
+def _dataset_view(choice: Choice, name: str, tree: Tree) -> DatasetView:
+    card = choice.datasets[name]
+    users = [repo for repo, spec in choice.repos.items() if name in spec.data.values()]
+    return DatasetView(
+        name, card.title, card.licence, card.citation or "", card.homepage or "", tree.size, len(tree.entries), users
+    )

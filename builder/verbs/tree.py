@@ -1,0 +1,30 @@
+"""`build.py tree`: lay out repos with their data links in a local folder."""
+
+from __future__ import annotations
+
+from builder.content.tree import lay_out
+from builder.options import Options, verb
+from builder.preparation import prepared
+from builder.result import Result
+from builder.verbs.job import job_of
+
+
+@verb
+def command(options: Options) -> Result:
+    """Lay out repos with their data links in OUT/tree, to work without an image.
+
+    Run again, it brings newer files; files you edited are left alone.
+    """
+    job = job_of(options)
+    folder = options.out / "tree"
+    with job.store.shared():
+        ready = prepared(job)
+        with job.journal.stage("tree") as running:
+            placed = lay_out(ready.content, folder, job.store)
+            running.cached = not placed.written and not placed.removed
+    for path in placed.edited:
+        job.journal.warn(f"{path} was edited here, so it was left alone")
+    text = (
+        f"{folder}: {len(placed.written)} files written, {len(placed.removed)} removed, {len(placed.edited)} left alone"
+    )
+    return Result(text=text, facts={"tree": str(folder), "written": len(placed.written), "edited": list(placed.edited)})
