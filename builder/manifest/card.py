@@ -18,7 +18,7 @@ from builder.manifest.fields import (
     Sha256,
     WebAddress,
 )
-from builder.manifest.repo import one_of_schema, source_rules
+from builder.manifest.repo import NEEDS_DIGEST, one_of_schema, source_rules
 from builder.manifest.strict import Rule, Strict
 
 KINDS = ("url", "file", "pypi", "npm", "debian")
@@ -47,7 +47,7 @@ class FileSpec(Strict, json_schema_extra=one_of_schema(KINDS)):
     def rules(cls, raw: Mapping[str, Any]) -> Iterator[Rule]:
         yield from source_rules(raw, KINDS, _BELONGS)
         if "url" in raw and "sha256" not in raw:
-            yield ("url",), "is fetched, so its sha256 is needed beside it (sha256sum prints it)"
+            yield ("sha256",), NEEDS_DIGEST
 
     @property
     def kind(self) -> str:

@@ -24,6 +24,7 @@ from builder.manifest.fields import (
 from builder.manifest.strict import Rule, Strict
 
 KINDS = ("path", "git", "archive", "pypi", "npm")
+NEEDS_DIGEST = "is missing: what is fetched needs its digest (sha256sum prints it)"
 _BELONGS = {"ref": ("git",), "version": ("pypi", "npm"), "sha256": ("archive",)}
 
 
@@ -81,7 +82,7 @@ class Repo(Strict, json_schema_extra=one_of_schema(KINDS)):
     def rules(cls, raw: Mapping[str, Any]) -> Iterator[Rule]:
         yield from source_rules(raw, KINDS, _BELONGS)
         if is_web(str(raw.get("archive", ""))) and "sha256" not in raw:
-            yield ("archive",), "is fetched, so its sha256 is needed beside it (sha256sum prints it)"
+            yield ("sha256",), NEEDS_DIGEST
         yield from link_rules(raw.get("data"))
 
     @property

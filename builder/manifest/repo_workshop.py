@@ -9,12 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field, TypeAdapter, ValidationError
 
 from builder.manifest.faults import Fault, refuse
 from builder.manifest.fields import Name, PlainPath
-from builder.manifest.packages import Packages, requirement
+from builder.manifest.packages import Packages, PythonRequirement, SystemPackage
 from builder.manifest.positions import read_document
 from builder.manifest.repo import Repo, link_rules
 from builder.manifest.strict import Rule, Strict, validated
@@ -22,6 +21,10 @@ from builder.manifest.strict import Rule, Strict, validated
 FOLDERS = (".binder/", "binder/", "")
 FILES = tuple(f"{folder}{name}" for folder in FOLDERS for name in ("workshop.yaml", "requirements.txt", "apt.txt"))
 """Every path of a repo that `merge_repo` wants to see."""
+_ENTRY: dict[str, TypeAdapter[str]] = {
+    "requirements.txt": TypeAdapter(PythonRequirement),
+    "apt.txt": TypeAdapter(SystemPackage),
+}
 
 
 class RepoWorkshop(Strict, title="A repo's own workshop.yaml"):
@@ -49,7 +52,7 @@ def merge_repo(repo: Repo, files: Mapping[str, bytes], name: str = "repo") -> tu
         faults.append(Fault(f"{name}: .binder", 0, "", "stands beside binder; a repo has only one of the two"))
     refuse(faults, hint="correct these files of the repo, or declare in the manifest what it needs")
     kept = {path: dataset for path, dataset in own.data.items() if not any(_touch(path, other) for other in repo.data)}
-    return {**kept, **repo.data}, own.packages.joined([Packages.model_construct(python=python, system=system)])
+    return {**kept, **repo.data}, own.packages.joined([Packages(python=python, system=system)])
 
 
 def _touch(one: str, other: str) -> bool:
@@ -75,12 +78,6 @@ def _lines(files: Mapping[str, bytes], file: str, name: str, faults: list[Fault]
         if not entry or entry.startswith("#"):
             continue
         try:
-            yield _entry(file, entry)
-        except PydanticCustomError as error:
-            faults.append(Fault(f"{name}: {path}", number, "", error.message()))
-
-
-def _entry(file: str, entry: str) -> str:
-    if file == "requirements.txt":
-        return requirement(entry)
-    return Packages(system=(entry,)).system[0]
+            yield _ENTRY[file].validate_python(entry)
+        except ValidationError as error:
+            faults.append(Fault(f"{name}: {path}", number, "", error.errors()[0]["msg"]))

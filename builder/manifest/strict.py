@@ -100,8 +100,15 @@ def validated(model: type[Model], document: Document) -> tuple[Model | None, lis
     try:
         return model.model_validate(document.value), list(document.faults)
     except ValidationError as error:
-        faults = [_fault(document, detail) for detail in error.errors(include_url=False)]
+        faults = [_fault(document, detail) for detail in _telling(error)]
         return None, sorted([*document.faults, *faults], key=lambda fault: fault.line)
+
+
+def _telling(error: ValidationError) -> Iterator[Any]:
+    """The details of an error, without "empty" for a list whose items are all wrong and told already."""
+    details = error.errors(include_url=False)
+    inside = {detail["loc"][:-1] for detail in details}
+    yield from (one for one in details if one["type"] != "too_short" or one["loc"] not in inside)
 
 
 def _fault(document: Document, detail: Any) -> Fault:

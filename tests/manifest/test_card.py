@@ -1,0 +1,89 @@
+"""Cards of datasets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+HEX = "b" * 64
+USE = "repos: {a: {path: x, data: {d: words}}}\n"
+FULL = f"""\
+title: Words
+description: Many.
+licence: CC0-1.0
+citation: Someone, 2020
+homepage: https://example.org/words
+files:
+  - {{url: "https://example.org/w.zip", sha256: {HEX}, unpack: true, members: ["*.txt"], strip: 1, to: texts}}
+  - {{file: local/words.txt, to: words.txt}}
+  - {{pypi: vega_datasets, version: "0.9.0", members: ["data/*.csv"]}}
+  - {{npm: "@scope/words"}}
+  - {{debian: wamerican, members: [usr/share/dict/american-english], strip: 3}}
+"""
+
+
+def test_a_card_with_every_key_loads(desk: Any) -> None:
+    desk.card("words", FULL)
+    card = desk.load(USE).cards["words"]
+    assert [spec.kind for spec in card.files] == ["url", "file", "pypi", "npm", "debian"]
+    assert card.files[0].strip == 1 and card.files[0].to == "texts"
+
+
+def test_the_inputs_of_a_card_are_what_decides_its_bytes(desk: Any) -> None:
+    desk.card("words", FULL)
+    before = desk.load(USE).cards["words"].inputs()
+    assert before["files"][1] == {"file": "local/words.txt", "to": "words.txt"}
+    assert before["files"][0]["sha256"] == f"sha256:{HEX}"
+    desk.card("words", FULL.replace("title: Words", "title: Other").replace("Many", "Few").replace("CC0-1.0", "MIT"))
+    assert desk.load(USE).cards["words"].inputs() == before
+    desk.card("words", FULL.replace("strip: 3", "strip: 2"))
+    assert desk.load(USE).cards["words"].inputs() != before
+
+
+HEAD = "title: A\nlicence: MIT\n"
+MISTAKES = {
+    "title: A\nfiles: [{pypi: a}]": "datasets/words.yaml:1: licence: is missing",
+    "title: A\nlicense: MIT\nfiles: [{pypi: a}]": "words.yaml:2: license: is not a key here; did you mean 'licence'?",
+    f"{HEAD}files: []": "datasets/words.yaml:3: files: must not be empty",
+    f"{HEAD}files: {{pypi: a}}": "words.yaml:3: files: must be a list",
+    f"{HEAD}files: [a]": "words.yaml:3: files[0]: must be keys with values",
+    f"{HEAD}files:\n  - {{pypi: a}}\n  - {{}}": "words.yaml:5: files[1]: has no source; give one of url, file",
+    f"{HEAD}files: [{{pypi: a, npm: b}}]": "words.yaml:3: files[0].npm: stands beside pypi; give only one of",
+    f"{HEAD}files: [{{url: 'https://x/y'}}]": "words.yaml:3: files[0].sha256: is missing: what is fetched",
+    f"{HEAD}files: [{{url: 'ftp://x/y', sha256: {HEX}}}]": "files[0].url: 'ftp://x/y' must be an address that",
+    f"{HEAD}files: [{{url: 'https:///y', sha256: {HEX}}}]": "files[0].url: 'https:///y' is no address",
+    f"{HEAD}files: [{{file: a, version: '1'}}]": "files[0].version: goes with pypi or npm or debian, not with file",
+    f"{HEAD}files: [{{pypi: a, unpack: true}}]": "files[0].unpack: goes with url or file, not with pypi",
+    f"{HEAD}files: [{{file: a, to: ../b}}]": "files[0].to: '../b' must be a path inside its folder",
+    f"{HEAD}files: [{{file: /a}}]": "files[0].file: '/a' must be a path relative to the manifest's folder",
+    f"{HEAD}files: [{{pypi: a, members: [/etc/*]}}]": "files[0].members[0]: '/etc/*' must be a path inside its folder",
+    f"{HEAD}files: [{{pypi: a, strip: -1}}]": "files[0].strip: -1 is not possible here",
+    f"{HEAD}files: [{{pypi: a, version: 1.10}}]": 'version: 1.10 is read as a number; put it in quotes: "1.10"',
+    f"{HEAD}files: [{{debian: Bad_Name}}]": "files[0].debian: 'Bad_Name' is no name of a Debian package",
+    "": "datasets/words.yaml:1: the file is empty",
+    "title: [": "datasets/words.yaml:2: is not valid YAML",
+}
+
+
+@pytest.mark.parametrize("text", MISTAKES)
+def test_a_mistake_in_a_card_is_told_with_its_line(text: str, desk: Any) -> None:
+    desk.card("words", f"{text}\n" if text else "")
+    lines = desk.told(USE)
+    assert any(MISTAKES[text] in line for line in lines), lines
+
+
+def test_a_card_that_no_repo_names_is_not_read(desk: Any) -> None:
+    desk.card("words", FULL)
+    desk.card("other", "broken: [")
+    assert set(desk.load(USE).cards) == {"words"}
+
+
+def test_a_broken_card_that_two_repos_name_is_told_once(desk: Any) -> None:
+    desk.card("words", "title: A\nlicence: MIT\n")
+    lines = desk.told("repos: {a: {path: x, data: {d: words}}, b: {path: y, data: {d: words}}}\n")
+    assert lines == ["datasets/words.yaml:1: files: is missing"]
+
+
+def test_without_any_cards_the_missing_one_is_told(desk: Any) -> None:
+    assert desk.told(USE) == ["manifest.yaml:3: repos.a.data.d: there is no card datasets/words.yaml"]
