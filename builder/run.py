@@ -97,7 +97,7 @@ def run(
 
 def attach(args: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[str, str] | None = None,
            stdout: IO[str] | None = None, quiet: bool = False) -> int:  # fmt: skip
-    """Run a program on our own terminal; return its exit code. `stdout` takes its results, `quiet` drops all it says."""
+    """Run a program on our own terminal; its exit code. `stdout` takes its results, `quiet` drops all it says."""
     words = tuple(str(arg) for arg in args)
     log.debug("run %s", shlex.join(words))
     sink = subprocess.DEVNULL if quiet else stdout
