@@ -30,7 +30,7 @@ def prepare(args: Sequence[str]) -> int:
     """Make `.venv` for a command with these arguments, tell a failure as they ask for it, return an exit code."""
     try:
         with _alone():
-            if not is_installed("requirements.txt"):
+            if not (_is_sound() and is_installed("requirements.txt")):
                 _require_venv_module(yes="--yes" in args)
                 _tell("setting up .venv (once; about half a minute)")
                 _make()
@@ -46,6 +46,11 @@ def is_installed(requirements: str) -> bool:
         return (VENV / requirements).read_bytes() == (ROOT / requirements).read_bytes()
     except FileNotFoundError:
         return False
+
+
+def _is_sound() -> bool:
+    """Whether the environment has what it starts with; the Python it was made from may have gone."""
+    return os.access(VENV / "bin" / "python", os.X_OK) and (VENV / "pyvenv.cfg").exists()
 
 
 def install(requirements: str) -> None:

@@ -1,0 +1,104 @@
+"""The doctor: what a workshop needs and only that, as table and as JSON, exit code 9 when something is missing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from builder import cli, doctor
+from builder.doctor import MISSING, Fact, Wish, examine, needs_of, remedies
+from builder.programs import APPLIANCE, APT, BOOTSTRAP, BUILDAH, GIT, NPM
+
+NOTHING = Wish(outputs=frozenset(), kinds=frozenset(), bootstraps=False)
+
+
+@pytest.mark.parametrize(
+    ("wish", "docker_works", "needs"),
+    [
+        (Wish(), False, {BUILDAH, BOOTSTRAP, APPLIANCE, GIT, NPM, APT}),
+        (Wish(frozenset({"docker"}), frozenset({"path"})), True, {BOOTSTRAP}),
+        (Wish(frozenset({"docker"}), frozenset({"git"}), False), False, {BUILDAH, GIT}),
+        (Wish(frozenset({"oci"}), frozenset(), False, "buildah"), True, {BUILDAH}),
+        (Wish(frozenset({"oci"}), frozenset(), False, "docker"), False, set()),
+        (NOTHING, False, set()),
+    ],
+)
+def test_only_what_the_outputs_and_sources_ask_for_is_needed(
+    wish: Wish, docker_works: bool, needs: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "is_root", lambda: True)
+    assert needs_of(wish, docker_works=docker_works) == needs
+    monkeypatch.setattr(doctor, "is_root", lambda: False)
+    assert needs_of(wish, docker_works=docker_works) - {"rootless"} == needs
+
+
+def test_the_json_has_the_facts_of_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = cli.main(["doctor", "--store", str(tmp_path / "store")])
+    table = capsys.readouterr().out
+    assert cli.main(["doctor", "--json", "--store", str(tmp_path / "store")]) == code
+    value = json.loads(capsys.readouterr().out)
+    assert value["ok"] is (code == 0)
+    assert code == (9 if any(fact["state"] == MISSING for fact in value["facts"]) else 0)
+    for fact in value["facts"]:
+        assert fact["name"] in table
+        assert set(fact) == {"name", "state", "purpose", "found", "remedy"}
+    assert str(tmp_path / "store") in table
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_machine_with_nothing_is_told_what_to_install_and_the_exit_code_is_9(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "apt-get").write_text("#!/bin/false\n")
+    (tmp_path / "apt-get").chmod(0o755)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert cli.main(["doctor", "--json"]) == 9
+    value = json.loads(capsys.readouterr().out)
+    assert value["error"]["kind"] == "missing-program"
+    states = {fact["name"]: fact["state"] for fact in value["facts"]}
+    assert (states["git"], states["buildah"], states["mmdebstrap"]) == (MISSING, MISSING, MISSING)
+    assert "git" in value["commands"][0].split()
+    assert "mmdebstrap" in value["commands"][0].split()
+
+
+def test_a_profile_that_needs_little_asks_for_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notebooks").mkdir()
+    manifest = tmp_path / "manifest.yaml"
+    manifest.write_text(
+        "workshop: small\ntitle: Small\nversion: '1'\nbase: {image: 'oci:base'}\n"
+        "repos: {notebooks: {path: notebooks}}\nprofiles: {default: {outputs: [oci]}}\n"
+    )
+    cli.main(["doctor", "--json", "--manifest", str(manifest)])
+    value = json.loads(capsys.readouterr().out)
+    names = {fact["name"] for fact in value["facts"]}
+    assert value["warnings"] == []
+    assert names & {"git", "npm", "mmdebstrap", "mke2fs", "GRUB for BIOS"} == set()
+
+
+def test_a_store_that_cannot_be_written_or_is_nearly_full_is_missing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "ROOM", 10**18)
+    facts = {fact.name: fact for fact in examine(NOTHING, tmp_path / "not" / "yet")}
+    assert facts["store"].state == MISSING
+    assert "--store DIR" in facts["store"].remedy
+
+
+def test_remedies_are_one_installation_and_then_the_rest() -> None:
+    facts = (
+        Fact("git", MISSING, "", "", "x"),
+        Fact("npm", MISSING, "", "", "y"),
+        Fact("user namespaces", MISSING, "", "", "sudo sysctl -w a=1"),
+        Fact("KVM", "not here", ""),
+    )
+    first, second = remedies(facts)
+    assert first.endswith("git npm")
+    assert second == "sudo sysctl -w a=1"
