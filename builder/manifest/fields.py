@@ -15,6 +15,8 @@ from builder.manifest.strict import wrong
 NAME = r"[a-z0-9][a-z0-9._-]{0,99}"
 WORKSHOP = r"[a-z0-9][a-z0-9-]{0,62}"
 VERSION = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}"
+LONGEST = 5000
+"""Letters in one name, address or line; also what keeps a pattern from being matched for minutes."""
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kKMGT]i?B|B)")
 _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "KiB": 2**10, "kiB": 2**10}
 _UNITS |= {f"{letter}B": 10 ** (3 * power) for power, letter in enumerate("MGT", 2)}
@@ -27,11 +29,16 @@ def matching(pattern: str, wanted: str) -> AfterValidator:
     compiled = re.compile(pattern)
 
     def check(text: str) -> str:
-        if not compiled.fullmatch(text):
-            raise wrong(f"{text!r} {wanted}")
+        if len(text) > LONGEST or not compiled.fullmatch(text):
+            raise wrong(f"{shortened(text)} {wanted}")
         return text
 
     return AfterValidator(check)
+
+
+def shortened(text: str) -> str:
+    """A text as it is quoted in a message."""
+    return repr(text if len(text) <= 100 else f"{text[:100]}…")
 
 
 def plain_path(text: str) -> str:
@@ -130,7 +137,7 @@ Name = Annotated[
 ]
 WorkshopName = Annotated[str, matching(WORKSHOP, "must be small letters, digits or '-' (63 at most), no '-' first")]
 Version = Annotated[str, matching(VERSION, "must be letters, digits, '.', '_' or '-'")]
-Line = Annotated[str, matching(r"[^\n]*\S[^\n]*", "must be one line of text")]
+Line = Annotated[str, matching(r"[^\n\x85\u2028\u2029]*\S[^\n\x85\u2028\u2029]*", "must be one line of text")]
 PlainPath = Annotated[str, AfterValidator(plain_path)]
 HostPath = Annotated[str, AfterValidator(host_path)]
 WebAddress = Annotated[str, AfterValidator(web_address)]

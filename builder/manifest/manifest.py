@@ -17,7 +17,7 @@ BASES = ("debian", "image")
 _LATER_BASE = "comes with a later release; use debian or image"
 _IMAGE = (
     r"oci:(?![/~-])[^\s:\\]+(:[\w][\w.-]{0,127})?"
-    r"|(?!oci:)[a-z0-9]+([._-]+[a-z0-9]+)*([.:/][a-z0-9]+([._-]+[a-z0-9]+)*)*(:[\w][\w.-]{0,127})?(@sha256:[0-9a-f]{64})?"
+    r"|(?!oci:)(?!.*//)[a-z0-9][a-z0-9._:/-]*(:[\w][\w.-]{0,127})?(?<![._:/-])(@sha256:[0-9a-f]{64})?"
 )
 _KEY = (
     r"(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from builder.manifest.fields import matching
+from builder.manifest.fields import LONGEST, matching, shortened
 from builder.manifest.strict import Strict, wrong
 
 _REQUIREMENT = re.compile(
@@ -29,9 +29,10 @@ def requirement(text: str) -> str:
         raise wrong(
             f"{text!r} names an address, which a lock cannot pin; bring it as a repo, or name a released version"
         )
-    if not _REQUIREMENT.fullmatch(text):
-        raise wrong(f"{text!r} is no Python requirement, like numpy or numpy>=2,<3")
-    return text
+    plain = re.sub(" +", " ", text)
+    if len(text) > LONGEST or not _REQUIREMENT.fullmatch(plain):
+        raise wrong(f"{shortened(text)} is no Python requirement, like numpy or numpy>=2,<3")
+    return plain
 
 
 def requirement_name(text: str) -> str:

@@ -20,6 +20,9 @@ KeyPath = tuple[str | int, ...]
 _Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _READ_AS = {"int": "a number", "float": "a number", "bool": "true or false", "null": "nothing", "timestamp": "a date"}
 
+_PLAIN = {"str", *_READ_AS}
+"""What a scalar may be; YAML 1.1 also knows `=` and `<<`, which are text here."""
+
 
 @dataclass
 class Document:
@@ -142,6 +145,8 @@ class _Reader:
         if any((ord(letter) < 32 and letter not in "\n\t") or 0xD800 <= ord(letter) <= 0xDFFF for letter in node.value):
             self.complain(line, path, "holds a control character")
             return ""
+        if node.tag.rpartition(":")[2] not in _PLAIN:
+            return str(node.value)
         try:
             return self.loader.construct_object(node)
         except (ValueError, OverflowError):

@@ -229,6 +229,29 @@ def test_a_mistake_is_told_with_its_line_and_key(text: str, desk: Any) -> None:
     assert any(MISTAKES[text] in line for line in lines), lines
 
 
+LONG = {
+    "base: {image: %s}": "a." * 3000 + "!",
+    "packages: {python: ['%s']}": "a" + " " * 3000 + "!",
+    "packages: {system: ['%s']}": "a" * 6000,
+    "title: %s": "x" * 6000,
+}
+
+
+@pytest.mark.parametrize("text", LONG)
+def test_a_text_without_end_is_refused_soon_and_not_repeated_whole(text: str, desk: Any) -> None:
+    head = "workshop: demo\n" + ("\n" if text.startswith("base:") else "base: {debian: bookworm}\n")
+    (line,) = desk.told(text % LONG[text], head=head)
+    assert len(line) < 300
+
+
+@pytest.mark.parametrize(
+    "image",
+    ["debian:bookworm", "a/b/c_d:1.0", "localhost:5000/a/b", "a.b-c/d", f"a/b@sha256:{HEX}", f"x:V1_a@sha256:{HEX}"],
+)
+def test_an_image_is_named_as_registries_name_it(image: str, desk: Any) -> None:
+    assert desk.load(f"base: {{image: '{image}'}}\n", head="workshop: demo\n\n").manifest.base.image == image
+
+
 @pytest.mark.parametrize("place", ["git", "archive"])
 def test_a_password_in_an_address_is_refused_and_not_repeated(place: str, told: Callable[[str], list[str]]) -> None:
     (line,) = [

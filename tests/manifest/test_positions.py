@@ -64,6 +64,11 @@ def test_a_number_too_long_or_a_day_that_is_none_stays_text() -> None:
     assert document.value == {"a": "9" * 6000, "b": "2026-13-45"}
 
 
+def test_the_equals_sign_and_the_merge_sign_are_text() -> None:
+    assert read_document("m.yaml", b"a: =\nb: <<\n").value == {"a": "=", "b": "<<"}
+    assert _told("<<: {a: 1}\n") == ['m.yaml:1: the key << is read as something else than text; put it in quotes: "<<"']
+
+
 def test_an_empty_file_and_one_of_comments_have_no_value() -> None:
     assert read_document("m.yaml", b"").value is None
     assert read_document("m.yaml", b"# nothing\n").value is None
