@@ -1,0 +1,1 @@
+"""Layers, and the images made of them: as an OCI layout and as one archive that every engine loads."""
