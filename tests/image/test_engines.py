@@ -3,7 +3,9 @@
 import json
 import shutil
 import subprocess
+import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,14 @@ def name() -> str:
 
 
 @pytest.fixture
+def podman() -> Iterator[list[str]]:
+    """Podman with storage of its own; its run folder's path must be short."""
+    with tempfile.TemporaryDirectory(prefix="podman") as folder:
+        options = ["--root", f"{folder}/root", "--runroot", f"{folder}/run", "--storage-driver", "vfs"]
+        yield ["podman", *options]
+
+
+@pytest.fixture
 def archive(tmp_path: Path, running_image: Image, store: Store, name: str) -> Path:
     write_archive(running_image, tmp_path / "image.tar", store, [name])
     return tmp_path / "image.tar"
@@ -73,11 +83,10 @@ def test_docker_loads_the_archive_keeps_its_health_check_and_runs_it(
 @needs("podman")
 @pytest.mark.parametrize("names", [1, 2])
 def test_podman_loads_the_archive_under_every_name_and_keeps_its_health_check(
-    tmp_path: Path, running_image: Image, store: Store, name: str, names: int
+    tmp_path: Path, running_image: Image, store: Store, podman: list[str], name: str, names: int
 ) -> None:
     tags = [name, name.replace(":2026.11", ":newest")][:names]
     write_archive(running_image, tmp_path / "image.tar", store, tags)
-    podman = ["podman", "--root", tmp_path / "root", "--runroot", tmp_path / "run", "--storage-driver", "vfs"]
     ran(*podman, "load", "-i", tmp_path / "image.tar")
     for tag in tags:
         [loaded] = json.loads(ran(*podman, "image", "inspect", tag))
