@@ -60,7 +60,7 @@ def image_config(
     base: Mapping[str, Any] | None = None,
     architecture: str = "amd64",
 ) -> bytes:
-    """The config as canonical JSON. `base` is what the image below says of its containers (`Env` and the like).
+    """The config as canonical JSON. `base` is the config of the image whose layers come first; of it only its `config` counts.
 
     Raises OutputError for more layers than engines take.
     """
@@ -74,7 +74,7 @@ def image_config(
             "architecture": architecture,
             "os": "linux",
             "created": EPOCH,
-            "config": _container(base or {}, runtime),
+            "config": _container((base or {}).get("config") or {}, runtime),
             "rootfs": {"type": "layers", "diff_ids": [str(layer.diff_id) for layer in layers]},
             "history": [{"created": EPOCH, "created_by": layer.note} for layer in layers],
         }

@@ -54,7 +54,7 @@ def compose(
     base: Mapping[str, Any] | None = None,
     architecture: str = "amd64",
 ) -> Image:
-    """Make the image of these layers; `base` is what the image below says of its containers."""
+    """Make the image of these layers; `base` is the config of the image whose layers come first."""
     config = store.put_bytes(image_config(layers, runtime, base=base, architecture=architecture))
     manifest = store.put_bytes(manifest_json(config, layers, runtime.labels))
     return Image(config, manifest, tuple(layers), dict(runtime.labels), architecture)

@@ -23,7 +23,9 @@ def store(tmp_path: Path) -> Store:
 
 @pytest.fixture
 def make_tree(store: Store):
-    def made(files: Mapping[str, bytes], links: Mapping[str, str] | None = None, executable: tuple[str, ...] = ()) -> Tree:
+    def made(
+        files: Mapping[str, bytes], links: Mapping[str, str] | None = None, executable: tuple[str, ...] = ()
+    ) -> Tree:
         entries = []
         for path, data in files.items():
             entries.append(Entry(path, store.put_bytes(data).digest, len(data), path in executable))

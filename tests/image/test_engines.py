@@ -72,7 +72,9 @@ def test_docker_loads_the_archive_keeps_its_health_check_and_runs_it(
         assert loaded["Config"]["Healthcheck"] == EXPECTED
         assert loaded["Config"]["ExposedPorts"] == {"8080/tcp": {}}
         assert ran(DOCKER, "run", "--rm", "--network", "none", name) == "data\n"
-        shown = ran(DOCKER, "run", "--rm", "--network", "none", name, "stat", "-c", "%u:%g %a", "/srv/workshop/repos/cnn")
+        shown = ran(
+            DOCKER, "run", "--rm", "--network", "none", name, "stat", "-c", "%u:%g %a", "/srv/workshop/repos/cnn"
+        )
         assert shown == "1000:100 775\n"
         touch = "echo new > /srv/workshop/repos/cnn/new && cat /srv/workshop/repos/cnn/new"
         assert ran(DOCKER, "run", "--rm", "--network", "none", name, "sh", "-c", touch) == "new\n"
@@ -95,7 +97,9 @@ def test_podman_loads_the_archive_under_every_name_and_keeps_its_health_check(
 
 
 @needs("skopeo")
-@pytest.mark.parametrize("transport", ["docker-archive:{archive}", "oci-archive:{archive}", "oci:{layout}", "oci:{layout}:v1"])
+@pytest.mark.parametrize(
+    "transport", ["docker-archive:{archive}", "oci-archive:{archive}", "oci:{layout}", "oci:{layout}:v1"]
+)
 def test_skopeo_copies_the_image_whole(
     tmp_path: Path, archive: Path, running_image: Image, store: Store, transport: str
 ) -> None:
