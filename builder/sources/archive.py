@@ -65,7 +65,11 @@ def unpack(path: Path, origin: str, store: Store, selection: Selection = ALL) ->
                 break
             extra |= wanted  # hard links to members that were not selected: their bytes are needed, so read again
     except _UNREADABLE as error:
-        raise SourceError(f"{origin} is not a readable archive: {error}", hint="fetch or make it again") from error
+        raise _unreadable(origin, error) from error
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        raise _unreadable(origin, error) from error  # bz2 says damage with a bare OSError
     return selection.of(entries.values(), origin)
 
 
@@ -183,6 +187,10 @@ def _zip_members(file: IO[bytes], origin: str) -> Iterator[Member]:
                 yield Member(info.filename, info.file_size, executable, read=lambda info=info: archive.open(info))  # type: ignore[misc]
             else:
                 raise _no_file(info.filename, origin)
+
+
+def _unreadable(origin: str, error: Exception) -> SourceError:
+    return SourceError(f"{origin} is not a readable archive: {error}", hint="fetch or make it again")
 
 
 def _no_file(name: str, origin: str) -> SourceError:

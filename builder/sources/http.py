@@ -112,7 +112,7 @@ class Download:
             for chunk in chunks_of(part):
                 hasher.update(chunk)
         with part.open("ab" if go_on else "wb", buffering=0) as file:
-            while chunk := answer.raw.read(CHUNK, decode_content=False):
+            while chunk := answer.raw.read1(CHUNK, decode_content=False):
                 file.write(chunk)
                 hasher.update(chunk)
         return Digest(hasher.hexdigest())
