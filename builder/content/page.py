@@ -20,10 +20,11 @@ UNITS = (("GB", 10**9), ("MB", 10**6), ("kB", 10**3))
 
 
 def page_of(choice: Choice, repos: Mapping[str, Tree], datasets: Mapping[str, Tree], store: Store) -> bytes:
-    """The page of what a profile chose; the trees are those of the lock."""
+    """The page of what a profile chose, repos in the manifest's order; the trees are those of the lock."""
+    ordered = [name for name in choice.manifest.repos if name in choice.repos]
     return render(
         workshop_view(choice.manifest),
-        [repo_view(name, spec, repos[name], store) for name, spec in sorted(choice.repos.items())],
+        [repo_view(name, choice.repos[name], repos[name], store) for name in ordered],
         [dataset_view(name, card, datasets[name], choice) for name, card in sorted(choice.datasets.items())],
         jupyter=choice.manifest.services.jupyter is not None,
     )

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
+from html import unescape
 from pathlib import PurePosixPath
 
 from builder.manifest import Card, Choice, Manifest, Repo
 from builder.store.objects import Store
 from builder.store.trees import Entry, Tree
+
+_TITLE = re.compile(rb"<title[^>]*>(.*?)</title>", re.DOTALL | re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,12 @@ def repo_view(name: str, repo: Repo, tree: Tree, store: Store) -> RepoView:
     """`tree` is the repo's, with or without its data links."""
     globs = repo.pages if "pages" in repo.model_fields_set else None
     return RepoView(
-        name, repo.title or name, repo.description or "", notebooks_of(tree, store), pages_of(tree, globs), repo.data
+        name,
+        repo.title or name,
+        repo.description or "",
+        notebooks_of(tree, store),
+        pages_of(tree, store, globs),
+        repo.data,
     )
 
 
@@ -87,11 +96,14 @@ def notebooks_of(tree: Tree, store: Store) -> tuple[Link, ...]:
     )
 
 
-def pages_of(tree: Tree, globs: Iterable[str] | None = None) -> tuple[Link, ...]:
+def pages_of(tree: Tree, store: Store, globs: Iterable[str] | None = None) -> tuple[Link, ...]:
     """A repo's pages in order of path: those that match its `pages`, by default the HTML files at its top."""
     patterns = ("*.html",) if globs is None else tuple(globs)
-    paths = [entry.path for entry in tree.entries if not _is_hidden(entry.path)]
-    return tuple(Link(path, _spoken(path)) for path in paths if any(_matches(path, pattern) for pattern in patterns))
+    return tuple(
+        Link(entry.path, _page_title(entry, store))
+        for entry in tree.entries
+        if not _is_hidden(entry.path) and any(_matches(entry.path, pattern) for pattern in patterns)
+    )
 
 
 def _matches(path: str, pattern: str) -> bool:
@@ -118,6 +130,12 @@ def _notebook_title(entry: Entry, store: Store) -> str:
         return _spoken(entry.path)
     headings = (line[2:].strip() for text in texts for line in text.splitlines() if line.startswith("# "))
     return next(headings, _spoken(entry.path))
+
+
+def _page_title(entry: Entry, store: Store) -> str:
+    found = _TITLE.search(store.read(entry.digest)) if entry.digest is not None else None
+    title = " ".join(unescape(found[1].decode(errors="replace")).split()) if found else ""
+    return title or _spoken(entry.path)
 
 
 def _spoken(path: str) -> str:
