@@ -76,7 +76,10 @@ class Repo(Strict, json_schema_extra=one_of_schema(KINDS)):
     data: Mapping[PlainPath, Name] = Field({}, description="Data links: path in the repo → dataset")
     title: Line | None = Field(None, description="For the landing page")
     description: str | None = Field(None, description="For the landing page")
-    pages: tuple[PlainPath, ...] = Field((), description="Patterns of HTML pages and slides for the landing page")
+    pages: tuple[PlainPath, ...] | None = Field(
+        None,
+        description="Patterns of HTML pages and slides for the landing page; left out, what looks like one; []: none",
+    )
 
     @classmethod
     def rules(cls, raw: Mapping[str, Any]) -> Iterator[Rule]:
