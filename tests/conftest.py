@@ -1,3 +1,3 @@
 """Fixtures that tests of several parts share."""
 
-pytest_plugins = ["dockerd"]
+pytest_plugins = ["dockerd", "guest"]

@@ -126,7 +126,7 @@ def _notebook_title(entry: Entry, store: Store) -> str:
     try:
         cells = json.loads(store.read(entry.digest))["cells"]
         texts = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, RecursionError):
         return _spoken(entry.path)
     headings = (line[2:].strip() for text in texts for line in text.splitlines() if line.startswith("# "))
     return next(headings, _spoken(entry.path))
