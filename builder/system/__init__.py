@@ -1,0 +1,1 @@
+"""The operating system and language environment of a workshop, built by an engine from a Dockerfile."""
