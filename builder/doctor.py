@@ -91,7 +91,9 @@ def remedies(facts: Iterable[Fact]) -> tuple[str, ...]:
     wanted = {fact.name for fact in facts if fact.state == MISSING}
     programs = [program for program in needed(_every_need()) if program.name in wanted]
     commands = [line(plan(programs))] if programs and plan(programs) else []
-    others = [fact.remedy for fact in facts if fact.state == MISSING and fact.name not in {p.name for p in programs}]
+    # An engine that is missing as a program is not also told to be missing as an engine.
+    told = {program.name for program in programs} | ({"engine"} if "buildah" in wanted else set())
+    others = [fact.remedy for fact in facts if fact.state == MISSING and fact.name not in told]
     return (*commands, *dict.fromkeys(others))
 
 

@@ -18,7 +18,8 @@ STALE = 24 * 3600
 """Seconds after which the machine's package lists are fetched anew before anything is installed."""
 
 # Never a question from a package: there may be nobody to answer.
-APT = ("env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-y", "-q")
+UNASKED = ("env", "DEBIAN_FRONTEND=noninteractive")
+APT = (*UNASKED, "apt-get")
 
 
 def ensure(needs: Iterable[str], *, yes: bool, tell: Callable[[str], None]) -> None:
@@ -51,16 +52,17 @@ def plan(programs: Sequence[Program], *, lists: Path = APT_LISTS) -> tuple[Comma
     if find("apt-get"):
         packages = sorted({program.debian for program in programs if program.debian})
         update = [(*APT, "update")] if _are_stale(lists) else []
-        return (*update, (*APT, "install", *packages))
+        return (*update, (*APT, "install", "-y", *packages))
     if find("dnf"):
         return (("dnf", "install", "-y", *sorted({program.fedora for program in programs if program.fedora})),)
     return ()
 
 
 def line(commands: Iterable[Command]) -> str:
-    """Commands as one line to paste."""
+    """Commands as one line for people to paste; they may be asked things."""
     prefix = () if is_root() else ("sudo",)
-    return " && ".join(shlex.join((*prefix, *command)) for command in commands)
+    plain = (command[len(UNASKED) :] if command[: len(UNASKED)] == UNASKED else command for command in commands)
+    return " && ".join(shlex.join((*prefix, *command)) for command in plain)
 
 
 def _are_stale(lists: Path) -> bool:

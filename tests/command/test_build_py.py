@@ -99,6 +99,7 @@ def test_ctrl_c_while_it_is_made_is_130_without_a_traceback(checkout: Path) -> N
     assert not (checkout / ".venv" / "requirements.txt").exists()
 
 
+@pytest.mark.slow
 def test_a_broken_or_outdated_environment_is_made_anew(checkout: Path) -> None:
     (checkout / ".venv" / "bin").mkdir(parents=True)
     (checkout / ".venv" / "bin" / "python").write_text("#!/bin/false\n")
@@ -112,6 +113,7 @@ def test_a_broken_or_outdated_environment_is_made_anew(checkout: Path) -> None:
     assert (code, SETTING_UP in err) == (0, True)
 
 
+@pytest.mark.slow
 def test_a_package_whose_bytes_are_not_the_pinned_ones_is_refused(checkout: Path) -> None:
     pinned = (checkout / "requirements.txt").read_text()
     (checkout / "requirements.txt").write_text(re.sub(r"sha256:[0-9a-f]{64}", f"sha256:{'0' * 64}", pinned))

@@ -31,7 +31,7 @@ def test_a_plan_is_one_installation_of_sorted_packages_each_once(tmp_path: Path)
     again = Program("thing too", ("no-such-thing",), "", frozenset(), "thing-deb", "")
     first = Program("a", ("no-such-thing",), "", frozenset(), "a-deb", "")
     (command,) = provision.plan([ABSENT, again, first], lists=lists)
-    assert command[-3:] == ("install", "a-deb", "thing-deb")
+    assert command[-3:] == ("-y", "a-deb", "thing-deb")
     assert "DEBIAN_FRONTEND=noninteractive" in command
 
 
@@ -62,8 +62,8 @@ def test_without_a_terminal_nothing_is_asked_and_the_one_command_is_told(monkeyp
         patch.setattr(sys, "stdin", nobody)
         provision.provide([ABSENT], yes=False, tell=ignore)
     assert caught.value.message == "not installed: thing"
-    assert caught.value.hint.startswith("sudo env ")
-    assert caught.value.hint.endswith("install thing-deb")
+    assert caught.value.hint.startswith("sudo apt-get ")
+    assert caught.value.hint.endswith("install -y thing-deb")
 
 
 @needs_apt
