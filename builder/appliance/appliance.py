@@ -21,9 +21,9 @@ from builder.appliance.guest import (
     JUPYTER,
     SYSTEM_LABEL,
     add_links,
-    boot_links,
     guest_files,
     guest_links,
+    system_links,
 )
 from builder.appliance.ova import write_ova
 from builder.appliance.ovf import ApplianceSpec, Disk, describe
@@ -86,7 +86,7 @@ def _system_disk(
     def make(raw: Path, scratch: Path, uuid: UUID) -> None:
         nodes = read_layers(system, store, scratch / "layers")
         table.add_files(nodes, files, scratch / "files")
-        add_links(nodes, links | boot_links(nodes))
+        add_links(nodes, links | system_links(nodes))
         home = table.folder(0o775, places.UID, places.GID)
         for path, node in ((places.HOME, home), (places.ROOT, table.folder())):
             table.add_parents(nodes, path, table.folder())

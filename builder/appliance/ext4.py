@@ -6,10 +6,11 @@ same e2fsprogs, in any folder, as any user. (`mke2fs -d` takes owners, change ti
 
 from __future__ import annotations
 
+import errno
 import os
 import posixpath
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
@@ -17,7 +18,7 @@ from uuid import UUID
 from builder import places
 from builder.appliance.nodes import Node, Nodes, bytes_of
 from builder.errors import OutputError, ProgramError
-from builder.run import run
+from builder.run import Finished, run
 
 MIB = 1 << 20
 BLOCK = 4096
@@ -75,17 +76,27 @@ def write_ext4(nodes: Nodes, image: Path, volume: Volume, scratch: Path, *, offs
             f"it has {volume.size // MIB:,} MiB and its content needs {needed // MIB:,} MiB",
             hint="give the appliance more room in manifest.yaml, or leave something out with a profile",
         )
-    run(["mke2fs", "-q", "-F", "-t", "ext4", "-O", FEATURES, "-b", str(BLOCK), "-I", str(INODE), "-m", "0",
+    _filled(["mke2fs", "-q", "-F", "-t", "ext4", "-O", FEATURES, "-b", str(BLOCK), "-I", str(INODE), "-m", "0",
          "-N", str(volume.inodes), "-L", volume.label, "-U", str(volume.uuid),
          "-J", f"size={journal_size(volume.size) // MIB}",
          "-E", f"offset={offset},hash_seed={volume.uuid},{EXTENDED}",
-         image, f"{volume.size // 1024}k"], env=CLOCK)  # fmt: skip
+         image, f"{volume.size // 1024}k"])  # fmt: skip
     script = scratch / f"{volume.label}.debugfs"
     script.write_bytes(b"".join(os.fsencode(line) + b"\n" for line in _commands(nodes, scratch)))
-    done = run(["debugfs", "-w", "-f", script, f"{image}?offset={offset}" if offset else image], env=CLOCK)
+    done = _filled(["debugfs", "-w", "-f", script, f"{image}?offset={offset}" if offset else image])
     said = [line for line in done.stderr.splitlines() if line and not line.startswith("debugfs ")]
     if said:
         raise ProgramError(f"debugfs could not write the disk {volume.label}: {said[0]}")
+
+
+def _filled(words: Sequence[str | Path]) -> Finished:
+    """Run a program that fills the image; when the disk below is full, say so as any other write does."""
+    done = run(words, env=CLOCK, check=False)
+    if os.strerror(errno.ENOSPC) in done.stderr:
+        raise OSError(errno.ENOSPC, done.stderr.strip().splitlines()[-1])
+    if done.code:
+        raise ProgramError(f"{words[0]} ended with exit code {done.code}: {done.stderr.strip()}")
+    return done
 
 
 def _commands(nodes: Nodes, scratch: Path) -> Iterator[str]:
@@ -124,11 +135,12 @@ def _write(path: str, node: Node, first: dict[tuple[Path, int], list[str]], scra
     if node.shared:
         first[key] = [path]
     yield f"write {_quoted(str(node.source))} {_quoted(posixpath.basename(path))}"
-    yield from _marks(posixpath.basename(path), node, 0)
+    here = f"./{posixpath.basename(path)}"  # a bare `<8>` would be inode 8 to debugfs
+    yield from _marks(here, node, 0)
     for number, (name, value) in enumerate(node.xattrs):
         kept = scratch / f"xattr-{node.source.name}-{number}"
         kept.write_bytes(value)
-        yield f"ea_set -f {_quoted(str(kept))} {_quoted(posixpath.basename(path))} {_quoted(name)}"
+        yield f"ea_set -f {_quoted(str(kept))} {_quoted(here)} {_quoted(name)}"
 
 
 def _marks(name: str, node: Node, mode: int) -> Iterator[str]:
@@ -141,6 +153,9 @@ def _marks(name: str, node: Node, mode: int) -> Iterator[str]:
 
 
 def _quoted(text: str) -> str:
-    if "\n" in text or "\0" in text:
-        raise OutputError(f"the name {text!r} holds a line break; no disk can be made with it")
+    if any(sign in text for sign in "\n\r\0"):
+        raise OutputError(
+            f"the name {text!r} holds a line break; no appliance can be made with it",
+            hint="rename the file in its repo or dataset",
+        )
     return '"' + text.replace('"', '""') + '"'

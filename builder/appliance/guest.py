@@ -10,7 +10,7 @@ from importlib.resources import files
 
 from builder import places
 from builder.appliance.disk import INITRD, KERNEL
-from builder.appliance.nodes import CONTENT_FOLDER, Nodes, link
+from builder.appliance.nodes import CONTENT_FOLDER, Nodes, add_parents, folder, link
 from builder.errors import OutputError
 
 SYSTEM_LABEL, CONTENT_LABEL = "workshop-system", "workshop-content"
@@ -42,7 +42,6 @@ def guest_files(title: str, forward: int | None) -> dict[str, tuple[bytes, int]]
         "etc/hostname": "workshop\n",
         "etc/hosts": HOSTS,
         "etc/machine-id": "uninitialized\n",
-        "etc/resolv.conf": "",
         "etc/issue": "\\S \\l\n\n",
         "etc/systemd/network/80-workshop.network": _guest("networkd"),
         "etc/systemd/journald.conf.d/workshop.conf": "[Journal]\nSystemMaxUse=64M\nForwardToConsole=no\n",
@@ -68,7 +67,7 @@ def _guest(name: str) -> str:
 
 
 def guest_links(forward: int | None) -> dict[str, str]:
-    """Path → link target: units that start, units that do not, the way names are resolved."""
+    """Path → link target: units that start, units that do not."""
     wants = f"{UNITS}/multi-user.target.wants"
     found = {f"{UNITS}/{name}": "/dev/null" for name in MASKED}
     found[f"{UNITS}/default.target"] = "/lib/systemd/system/multi-user.target"
@@ -83,12 +82,18 @@ def guest_links(forward: int | None) -> dict[str, str]:
 def add_links(nodes: Nodes, links: dict[str, str]) -> None:
     """Put symbolic links on the disk, replacing what stands there."""
     for path, target in sorted(links.items()):
+        add_parents(nodes, path, folder())
         nodes[path] = link(target)
 
 
-def boot_links(nodes: Nodes) -> dict[str, str]:
-    """Where GRUB looks for the newest kernel and its initrd. Raises OutputError when the system has none."""
+def system_links(nodes: Nodes) -> dict[str, str]:
+    """What depends on the system: where GRUB looks for the newest kernel and its initrd, how names are resolved.
+
+    Raises OutputError when the system has no kernel.
+    """
     found = {}
+    if any(path.endswith("lib/systemd/systemd-resolved") for path in nodes):
+        found["etc/resolv.conf"] = "../run/systemd/resolve/stub-resolv.conf"
     for name, prefix in ((KERNEL, "boot/vmlinuz-"), (INITRD, "boot/initr")):
         candidates = [path for path in nodes if path.startswith(prefix) and nodes[path].size]
         if not candidates:

@@ -56,10 +56,10 @@ def link(target: str) -> Node:
 
 
 def add_parents(nodes: Nodes, path: str, made: Node) -> None:
-    """Put `made` at each parent of `path` that is not there."""
-    for parent in PurePosixPath(path).parents:
-        if str(parent) != "." and str(parent) not in nodes:
-            nodes[str(parent)] = made
+    """Put `made` at each parent of `path` that is not there; raise OutputError when one is no folder."""
+    for parent in map(str, PurePosixPath(path).parents):
+        if parent != "." and not nodes.setdefault(parent, made).is_folder:
+            raise OutputError(f"{path} cannot stand on the disk: {parent} is not a folder there")
 
 
 def content_nodes(content: Content, page: Path, store: Store) -> Nodes:

@@ -28,13 +28,9 @@ WHITEOUT = ".wh."
 OPAQUE = ".wh..wh..opq"
 XATTR = "SCHILY.xattr."
 MAX_LINKS = 40
-DAMAGED: tuple[type[Exception], ...] = (
-    tarfile.TarError,
-    gzip.BadGzipFile,
-    zstandard.ZstdError,
-    EOFError,
-    isal_zlib.error,
-)
+# isal's stub calls its exception class an instance.
+ISAL = cast(type[Exception], isal_zlib.error)
+DAMAGED = (tarfile.TarError, gzip.BadGzipFile, zstandard.ZstdError, EOFError, ISAL)
 
 
 def read_layers(layers: Iterable[Layer], store: Store, scratch: Path) -> Nodes:
@@ -137,9 +133,9 @@ def _resolved(nodes: Nodes, path: str, note: str) -> str:
 
 def _node(nodes: Nodes, archive: tarfile.TarFile, member: tarfile.TarInfo, source: Path, note: str) -> Node | None:
     if member.isdir():
-        return Node(stat.S_IFDIR | member.mode & 0o7777, member.uid, member.gid, int(member.mtime))
+        return Node(stat.S_IFDIR | member.mode & 0o7777, member.uid, member.gid, _time(member))
     if member.issym():
-        return Node(link("").mode, member.uid, member.gid, int(member.mtime), target=member.linkname)
+        return Node(link("").mode, member.uid, member.gid, _time(member), target=member.linkname)
     if member.islnk():
         linked = nodes.get(_resolved(nodes, _normal(member.linkname, note), note))
         if linked is None or linked.is_folder:
@@ -154,8 +150,12 @@ def _node(nodes: Nodes, archive: tarfile.TarFile, member: tarfile.TarInfo, sourc
         if name.startswith(XATTR)
     )
     mode = stat.S_IFREG | member.mode & 0o7777
-    mtime = int(member.mtime)
+    mtime = _time(member)
     return Node(mode, member.uid, member.gid, mtime, source, member.size, shared=True, xattrs=xattrs)
+
+
+def _time(member: tarfile.TarInfo) -> int:
+    return min(max(int(member.mtime), 0), 0xFFFFFFFF)
 
 
 def _keep(archive: tarfile.TarFile, member: tarfile.TarInfo, source: Path) -> None:

@@ -92,7 +92,7 @@ def write_vmdk(raw: Path, sink: IO[bytes], uuid: UUID, *, level: int = LEVEL) ->
 
 
 def _put_grains(out: _Sink, raw: Path, size: int, level: int) -> tuple[list[int], int]:
-    """Write all grains and, after the last of each 512, their table. Returns where the tables are and what grains hold."""
+    """Write all grains and, after the last of each 512, their table; say where the tables are and what grains hold."""
     directory = [0] * -(-size // (GRAIN * TABLE))
     used = 0
     for number, group in groupby(_grains(raw, size, level), lambda grain: grain[0] // TABLE):

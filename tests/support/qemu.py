@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import subprocess
 import tarfile
@@ -14,7 +13,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-OVMF = (Path("/usr/share/OVMF/OVMF_CODE.fd"), Path("/usr/share/edk2/ovmf/OVMF_CODE.fd"), Path("/usr/share/ovmf/OVMF.fd"))
+OVMF = (
+    Path("/usr/share/OVMF/OVMF_CODE.fd"),
+    Path("/usr/share/edk2/ovmf/OVMF_CODE.fd"),
+    Path("/usr/share/ovmf/OVMF.fd"),
+)
 
 
 def free_port() -> int:
@@ -80,7 +83,8 @@ def booted(disks: list[Path], folder: Path, *, firmware: str = "bios", guest_por
     port, console = free_port(), folder / f"console-{firmware}.log"
     words = [
         "qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi", "-smp", "2", "-m", "2048", "-nodefaults",
-        "-device", "ahci,id=sata", "-device", "VGA", "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:{guest_port}",
+        "-device", "ahci,id=sata", "-device", "VGA",
+        "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:{guest_port}",
         "-device", "e1000,netdev=net", "-display", "none", "-serial", f"file:{console}", "-no-reboot",
     ]  # fmt: skip
     if firmware == "uefi":
@@ -89,7 +93,7 @@ def booted(disks: list[Path], folder: Path, *, firmware: str = "bios", guest_por
         overlay = folder / f"{firmware}-{number}.qcow2"
         overlay.unlink(missing_ok=True)
         subprocess.run(
-            ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "vmdk", "-b", os.path.abspath(disk), overlay], check=True
+            ["qemu-img", "create", "-q", "-f", "qcow2", "-F", "vmdk", "-b", disk.resolve(), overlay], check=True
         )
         words += ["-drive", f"if=none,id=disk{number},format=qcow2,file={overlay}"]
         words += ["-device", f"ide-hd,bus=sata.{number},drive=disk{number}"]

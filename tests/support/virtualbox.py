@@ -28,7 +28,8 @@ def virtualbox_root() -> Path:
         part = root.with_name(f"virtualbox.{os.getpid()}")
         subprocess.run(
             ["mmdebstrap", "--quiet", "--variant=apt", "--components=main contrib", "--include=virtualbox,procps",
-             "--aptopt=APT::Install-Recommends \"false\"", "--aptopt=Acquire::Check-Valid-Until \"false\"", "sid", part],
+             "--aptopt=APT::Install-Recommends \"false\"",
+             "--aptopt=Acquire::Check-Valid-Until \"false\"", "sid", part],
             check=True, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         part.rename(root)
@@ -46,18 +47,22 @@ class VirtualBox:
         """Run VBoxManage; fail with all it said."""
         done = subprocess.run(
             ["chroot", self.root, "/usr/bin/env", "-i", f"HOME={self.home}", f"VBOX_USER_HOME={self.home}/config",
-             "PATH=/usr/bin:/bin", f"VBOX_IPC_SOCKETID={os.path.basename(self.home)}", "VBoxManage", *words],
+             "PATH=/usr/bin:/bin", f"VBOX_IPC_SOCKETID={Path(self.home).name}", "VBoxManage", *words],
             capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
         )  # fmt: skip
         if done.returncode:
-            raise AssertionError(f"VBoxManage {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
+            raise AssertionError(
+                f"VBoxManage {' '.join(words)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+            )
         return done.stdout
 
     def import_appliance(self, ova: Path, name: str) -> dict[str, str]:
         """Import an `.ova` as `name`; what `showvminfo --machinereadable` says of it, by key."""
         inside = f"{self.home}/appliance.ova"
         shutil.copyfile(ova, self.root / inside.lstrip("/"))
-        self.manage("import", inside, "--vsys", "0", "--vmname", name, "--eula", "accept", "--basefolder", f"{self.home}/vms")
+        self.manage(
+            "import", inside, "--vsys", "0", "--vmname", name, "--eula", "accept", "--basefolder", f"{self.home}/vms"
+        )
         shown = self.manage("showvminfo", name, "--machinereadable")
         pairs = re.findall(r'^"?([^"=\n]+)"?="?([^"\n]*)"?$', shown, re.MULTILINE)
         return dict(pairs)
