@@ -60,7 +60,7 @@ def image_config(
     base: Mapping[str, Any] | None = None,
     architecture: str = "amd64",
 ) -> bytes:
-    """The config as canonical JSON. `base` is the config of the image whose layers come first; of it only its `config` counts.
+    """The config as canonical JSON; `base` is that of the image whose layers come first, and its `config` is built on.
 
     Raises OutputError for more layers than engines take.
     """

@@ -5,15 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
+from images import random_bytes, runtime
 
-from builder.image.config import Healthcheck, Runtime
 from builder.image.layer import content_layer, files_layer
 from builder.image.oci import Image, compose
 from builder.store.layers import Layer
 from builder.store.objects import Store
 from builder.store.trees import Entry, Tree
-
-HEALTH = Healthcheck(("/bin/busybox", "true"), interval=7, timeout=3, start_period=2, retries=4)
 
 
 @pytest.fixture
@@ -55,20 +53,6 @@ def running_image(store: Store, busybox: bytes, make_tree) -> Image:
     repo = make_tree({"nb.ipynb": b"{}\n" * 500}, {"data/noise": "../../../data/noise"})
     home = content_layer(repo, "srv/workshop/repos/cnn", store, uid=1000, gid=100, writable=True, note="repo cnn")
     return compose([system, data, home], runtime(), store)
-
-
-def runtime() -> Runtime:
-    return Runtime(
-        env={"WORKSHOP": "yes"}, entrypoint=["/bin/busybox"], command=["cat", "/srv/workshop/repos/cnn/data/noise/readme.txt"],
-        user="1000:100", folder="/srv/workshop", ports=[8080], labels={"org.opencontainers.image.title": "Test"},
-        healthcheck=HEALTH,
-    )  # fmt: skip
-
-
-def random_bytes(size: int, seed: int = 1) -> bytes:
-    import random
-
-    return random.Random(seed).randbytes(size)
 
 
 @pytest.fixture

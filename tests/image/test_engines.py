@@ -31,13 +31,6 @@ def ran(*words: str | Path) -> str:
     return done.stdout
 
 
-def docker_answers() -> bool:
-    return bool(shutil.which(DOCKER)) and subprocess.run([DOCKER, "info"], capture_output=True).returncode == 0
-
-
-needs_docker = pytest.mark.skipif(not docker_answers(), reason="no Docker engine answers")
-
-
 def needs(program: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(not shutil.which(program), reason=f"{program} is not installed")
 
@@ -61,7 +54,8 @@ def archive(tmp_path: Path, running_image: Image, store: Store, name: str) -> Pa
     return tmp_path / "image.tar"
 
 
-@needs_docker
+@pytest.mark.usefixtures("docker_engine")
+@needs(DOCKER)
 def test_docker_loads_the_archive_keeps_its_health_check_and_runs_it(
     archive: Path, name: str, running_image: Image
 ) -> None:
