@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from builder.programs import APPLIANCE, APT, BOOTSTRAP, BUILDAH, GIT, NPM, ROOTLESS, Program, is_root, needed
 from builder.provision import ensure, line, plan
 from builder.run import find, run
+from builder.system.docker import docker_client
 
 if TYPE_CHECKING:
     from builder.manifest.workshop import Choice
@@ -58,19 +59,18 @@ def wish_of(choice: Choice, engine: str = "auto") -> Wish:
 
 def require(choice: Choice, engine: str, *, yes: bool, tell: Callable[[str], None]) -> None:
     """Have every program that building this choice needs; otherwise MissingProgramError names the one command."""
-    docker_works = not find("buildah") and docker_version() is not None
-    ensure(needs_of(wish_of(choice, engine), docker_works=docker_works), yes=yes, tell=tell)
+    ensure(needs_of(wish_of(choice, engine), has_docker=_prefers_docker()), yes=yes, tell=tell)
 
 
-def needs_of(wish: Wish, *, docker_works: bool) -> frozenset[str]:
+def needs_of(wish: Wish, *, has_docker: bool) -> frozenset[str]:
     """The needs (`builder.programs`) of a build: what must be installed before it starts."""
     needs = set()
     if wish.outputs & {"oci", "docker", "ova"}:
-        buildah = wish.engine == "buildah" or (wish.engine == "auto" and not docker_works)
+        buildah = wish.engine == "buildah" or (wish.engine == "auto" and not has_docker)
         needs |= ({BUILDAH} if buildah else set()) | ({BOOTSTRAP} if wish.bootstraps else set())
     if "ova" in wish.outputs:
         needs.add(APPLIANCE)
-    if not is_root() and needs:
+    if not is_root() and needs & {BUILDAH, BOOTSTRAP}:
         needs.add(ROOTLESS)
     needs |= {need for kind, need in (("git", GIT), ("npm", NPM), ("debian", APT)) if kind in wish.kinds}
     return frozenset(needs)
@@ -78,9 +78,8 @@ def needs_of(wish: Wish, *, docker_works: bool) -> frozenset[str]:
 
 def examine(wish: Wish, store: Path) -> tuple[Fact, ...]:
     """Look at the machine, in the order of the table."""
-    docker = docker_version()
-    programs = needed(needs_of(wish, docker_works=docker is not None and not find("buildah")))
-    facts = [_python(), *(_program(program) for program in programs), *_engines(wish.engine, docker), _store(store)]
+    programs = needed(needs_of(wish, has_docker=_prefers_docker()))
+    facts = [_python(), *(_program(program) for program in programs), *_engines(wish.engine), _store(store)]
     if not is_root():
         facts += _rights()
     return (*facts, _kvm(), _virtualbox())
@@ -112,8 +111,14 @@ def _program(program: Program) -> Fact:
     return Fact(program.name, MISSING, program.purpose, "", line(commands[-1:]) if commands else "your package manager")
 
 
-def _engines(engine: str, docker: str | None) -> list[Fact]:
+def _prefers_docker() -> bool:
+    """Whether `auto` would choose Docker, as `builder.system.choose` does."""
+    return not find("buildah") and docker_client() is not None
+
+
+def _engines(engine: str) -> list[Fact]:
     buildah = run(["buildah", "--version"], check=False).stdout.strip() if find("buildah") else None
+    docker = _docker_version()
     chosen = engine if engine != "auto" else "buildah" if buildah or not docker else "docker"
     versions = {"buildah": buildah, "docker": docker}
     facts = [
@@ -128,12 +133,13 @@ def _engines(engine: str, docker: str | None) -> list[Fact]:
     ]
 
 
-def docker_version() -> str | None:
-    """What the Docker engine says of itself, or None when none answers."""
-    if not find("docker"):
+def _docker_version() -> str | None:
+    """The client that can build and the engine it reaches, or None."""
+    client = docker_client()
+    if client is None:
         return None
-    done = run(["docker", "version", "--format", "{{.Server.Version}}"], check=False)
-    return f"docker {done.stdout.strip()}" if done.code == 0 and done.stdout.strip() else None
+    done = run([client, "version", "--format", "{{.Server.Version}}"], check=False)
+    return f"docker {done.stdout.strip()} ({client})"
 
 
 def _store(store: Path) -> Fact:

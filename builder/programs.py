@@ -54,7 +54,7 @@ PROGRAMS = (
     _program("git-lfs", "tests", "repos with large files (LFS)", "git-lfs", "git-lfs"),
     _program("npm", "npm tests", "npm packages", "npm", "nodejs-npm"),
     _program("apt-get", "apt bootstrap", "Debian packages", "apt", "apt"),
-    _program("buildah", "buildah tests", "building a system, and a disk's owners", "buildah", "buildah"),
+    _program("buildah", "buildah tests", "building a system", "buildah", "buildah"),
     _program("mmdebstrap", "bootstrap tests", "a system from Debian packages", "mmdebstrap", "mmdebstrap"),
     _program("xz", "bootstrap tests", "unpacking Debian packages", "xz-utils", "xz"),
     _program(

@@ -168,6 +168,15 @@ def test_an_old_python_can_read_the_file_and_is_refused(
     assert "needs Python 3.11 or newer; this is 3.8" in capsys.readouterr().err
 
 
+def test_ci_runs_the_two_commands_of_the_readme_and_nothing_else() -> None:
+    shown = re.findall(
+        r"^```sh\n(python3 build.py (?:build|test))\n```$", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    run = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("python3")]
+    assert shown == ["python3 build.py build", "python3 build.py test"]
+    assert run == [f"{command} --yes" for command in shown]
+
+
 @pytest.mark.parametrize("name", ["requirements", "requirements-test"])
 def test_every_requirement_is_pinned_hashed_and_named_without_a_host(name: str) -> None:
     text = (ROOT / f"{name}.txt").read_text()

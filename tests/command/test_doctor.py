@@ -15,7 +15,7 @@ NOTHING = Wish(outputs=frozenset(), kinds=frozenset(), bootstraps=False)
 
 
 @pytest.mark.parametrize(
-    ("wish", "docker_works", "needs"),
+    ("wish", "has_docker", "needs"),
     [
         (Wish(), False, {BUILDAH, BOOTSTRAP, APPLIANCE, GIT, NPM, APT}),
         (Wish(frozenset({"docker"}), frozenset({"path"})), True, {BOOTSTRAP}),
@@ -26,12 +26,12 @@ NOTHING = Wish(outputs=frozenset(), kinds=frozenset(), bootstraps=False)
     ],
 )
 def test_only_what_the_outputs_and_sources_ask_for_is_needed(
-    wish: Wish, docker_works: bool, needs: set[str], monkeypatch: pytest.MonkeyPatch
+    wish: Wish, has_docker: bool, needs: set[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor, "is_root", lambda: True)
-    assert needs_of(wish, docker_works=docker_works) == needs
+    assert needs_of(wish, has_docker=has_docker) == needs
     monkeypatch.setattr(doctor, "is_root", lambda: False)
-    assert needs_of(wish, docker_works=docker_works) - {"rootless"} == needs
+    assert needs_of(wish, has_docker=has_docker) - {"rootless"} == needs
 
 
 def test_the_json_has_the_facts_of_the_table(
