@@ -193,6 +193,11 @@ def test_wrong_words_are_a_usage_error_that_points_at_the_help(
     assert "--help" in error["hint"]
 
 
+def test_a_verb_that_is_nearly_right_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["bild"]) == 2
+    assert "there is no verb 'bild'; did you mean build?" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", cli.VERBS)
 def test_every_verb_has_help_with_the_common_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.main([name, "--help"]) == 0
