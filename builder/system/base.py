@@ -54,5 +54,5 @@ def _copy(reference: str, layout: Path, log: Path) -> None:
     tail = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
     raise SourceError(
         f"the image {reference} cannot be had: {tail[:400]}",
-        hint=f"look at base.image in the manifest, or name a layout on this disk: oci:FOLDER; the whole log is in {log}",
+        hint=f"look at base.image in the manifest, or name a layout here: oci:FOLDER; the whole log is in {log}",
     )

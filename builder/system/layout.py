@@ -35,6 +35,7 @@ _REF = "org.opencontainers.image.ref.name"
 _GZIP = b"\x1f\x8b"
 _ZSTD = b"\x28\xb5\x2f\xfd"
 _CREATED = "1980-01-01T00:00:00Z"
+_UNREADABLE = (OSError, ValueError, KeyError, TypeError, AttributeError)  # JSON of any other shape than expected
 _AGAIN = "build again with --no-cache"
 
 
@@ -58,12 +59,12 @@ def read_exported(folder: Path) -> Exported:
             paths = [_blob(folder, layer["digest"]) for layer in layers]
         digests = [Digest.parse(text) for text in config["rootfs"]["diff_ids"]]
         return Exported(config, tuple(zip(paths, digests, strict=True)))
-    except (OSError, ValueError, KeyError) as error:
+    except _UNREADABLE as error:
         raise EngineError(f"the engine left no image that can be read: {error}", hint=_AGAIN) from error
 
 
 def read_image(folder: Path, tag: str | None, store: Store, note: str) -> tuple[Mapping[str, Any], tuple[Layer, ...]]:
-    """Bring an image of an OCI layout (the only one when `tag` is None) into the store as it is, all digests verified."""
+    """Bring an image of an OCI layout (the only one when `tag` is None) into the store as it is, all verified."""
     try:
         config, entries = _read_layout(folder, tag)
         platform = f"{config.get('os')}/{config.get('architecture')}"
@@ -73,7 +74,7 @@ def read_image(folder: Path, tag: str | None, store: Store, note: str) -> tuple[
             )
         digests = [Digest.parse(text) for text in config["rootfs"]["diff_ids"]]
         layers = tuple(_adopt(folder, *pair, store, note) for pair in zip(entries, digests, strict=True))
-    except (OSError, ValueError, KeyError) as error:
+    except _UNREADABLE as error:
         raise SourceError(f"{folder} is no OCI layout that can be read: {error}", hint="correct base.image") from error
     return config, layers
 
@@ -136,10 +137,10 @@ def _require_plain(path: Path, diff_id: Digest) -> None:
 @contextmanager
 def _plain(path: Path) -> Iterator[IO[bytes]]:
     """A layer's plain tar, whatever it is packed with."""
-    with path.open("rb", buffering=CHUNK) as raw:
+    with io.BufferedReader(io.FileIO(path), CHUNK) as raw:
         magic = raw.peek(4)[:4]
         if magic.startswith(_GZIP):
-            with igzip.open(raw) as plain:
+            with igzip.open(raw) as plain:  # type: ignore[no-untyped-call]
                 yield plain
         elif magic == _ZSTD:
             with (
