@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from builder.errors import StoreError
+from builder.errors import ProgramError, StoreError
 
 CHUNK = 1 << 20
 FICLONE = 0x40049409  # linux/fs.h
@@ -26,10 +26,18 @@ def space_is_named(folder: Path) -> Iterator[None]:
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):
             raise
-        raise StoreError(
-            f"no space left while writing in {folder}",
-            hint="free some space, or choose another disk with --store DIR and --out DIR; what is complete is kept",
-        ) from error
+        raise _no_space(folder) from error
+    except ProgramError as error:
+        if os.strerror(errno.ENOSPC) not in error.message:
+            raise
+        raise _no_space(folder) from error
+
+
+def _no_space(folder: Path) -> StoreError:
+    return StoreError(
+        f"no space left while writing in {folder}",
+        hint="free some space, or choose another disk with --store DIR and --out DIR; what is complete is kept",
+    )
 
 
 @contextmanager
@@ -107,5 +115,5 @@ def remove_folder(folder: Path) -> None:
     if not folder.exists():
         return
     for parent, _, _ in os.walk(folder):
-        os.chmod(parent, 0o700)
+        Path(parent).chmod(0o700)
     shutil.rmtree(folder)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,12 +11,15 @@ from builder.digest import Digest
 from builder.errors import IntegrityError, SourceError
 from builder.files import chunks_of
 from builder.sources.selection import ALL, Selection
+from builder.sources.together import results
 from builder.store.objects import Blob, Store
 from builder.store.trees import Entry, Tree
 
 SKIPPED = frozenset(
     {".git", "__pycache__", ".ipynb_checkpoints", ".DS_Store", ".venv", "node_modules", ".pytest_cache", ".mypy_cache"}
 )
+
+_READERS = 8
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class FolderSource:
 
     def bring(self, resolved: Mapping[str, str], store: Store) -> Tree:
         self.resolve()
-        return self.selection.of(_entries(self.folder, "", self.name, store), self.name)
+        found = [item for item in _found(self.folder, "", self.name) if self.selection.takes(item[0])]
+        return self.selection.of(put_files(found, self.name, store), self.name)
 
 
 @dataclass(frozen=True)
@@ -99,22 +102,31 @@ def _changed(name: str) -> SourceError:
     return SourceError(f"{name} changed while it was read", hint="let the program that writes it end, then run again")
 
 
-def _entries(folder: Path, prefix: str, name: str, store: Store) -> Iterator[Entry]:
+def put_files(found: Sequence[tuple[str, Path]], name: str, store: Store) -> list[Entry]:
+    """Take in files and links, each by its path in the tree, many at once: a disk syncs several as fast as one."""
+
+    def put(item: tuple[str, Path]) -> Entry:
+        path, file = item
+        if file.is_symlink():
+            return Entry(path, target=str(file.readlink()))
+        blob = put_steady(file, store, f"{name}/{path}")
+        return Entry(path, blob.digest, blob.size, bool(file.stat().st_mode & 0o100))
+
+    return results(put, found, _READERS)
+
+
+def _found(folder: Path, prefix: str, name: str) -> Iterator[tuple[str, Path]]:
     try:
         with os.scandir(folder) as listing:
-            found = sorted((item for item in listing if item.name not in SKIPPED), key=lambda item: item.name)
+            items = sorted((item for item in listing if item.name not in SKIPPED), key=lambda item: item.name)
     except PermissionError as error:
-        raise SourceError(f"{name}/{prefix} cannot be read: {error.strerror}") from error
-    for item in found:
+        raise SourceError(f"{name}/{prefix} cannot be read", hint="give yourself the right to read it") from error
+    for item in items:
         path = prefix + item.name
-        mode = item.stat(follow_symlinks=False).st_mode
-        if stat.S_ISDIR(mode):
-            yield from _entries(Path(item.path), f"{path}/", name, store)
-        elif stat.S_ISLNK(mode):
-            yield Entry(path, target=str(Path(item.path).readlink()))
-        elif stat.S_ISREG(mode):
-            blob = put_steady(Path(item.path), store, f"{name}/{path}")
-            yield Entry(path, blob.digest, blob.size, bool(mode & 0o100))
+        if item.is_dir(follow_symlinks=False):
+            yield from _found(Path(item.path), f"{path}/", name)
+        elif item.is_symlink() or item.is_file(follow_symlinks=False):
+            yield path, Path(item.path)
         else:
             raise SourceError(
                 f"{name}/{path} is a device, socket or pipe, which no image can hold", hint="move it out of the folder"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -11,7 +13,7 @@ from builder.digest import Digest
 from builder.errors import ProgramError, SourceError
 from builder.run import find
 from builder.sources.address import Address
-from builder.sources.folder import put_steady
+from builder.sources.folder import put_files
 from builder.sources.links import require_links_inside
 from builder.sources.mirror import Mirror
 from builder.sources.source import ONLINE, Network, redacted
@@ -23,6 +25,7 @@ _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\nsize (\d+)\n"
 )
 _POINTER_LIMIT = 1024
+_SUBMODULE = "160000"
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class GitSource:
         with mirror.held():
             mirror.require(commit)
             with store.scratch("checkout") as scratch:
-                entries = list(_checked_out(mirror, commit, scratch, store))
+                entries = _checked_out(mirror, commit, scratch, store)
                 entries = _with_large_files(mirror, commit, entries, store)
                 submodules = list(_submodules(mirror, commit, scratch))
         for path, address, pinned in submodules:
@@ -61,18 +64,20 @@ class GitSource:
         return require_links_inside(Tree.of(entries, origin=self.address.name), self.address.name)
 
 
-def _checked_out(mirror: Mirror, commit: str, scratch: Path, store: Store) -> Iterator[Entry]:
+def _checked_out(mirror: Mirror, commit: str, scratch: Path, store: Store) -> list[Entry]:
     """Let git write the files: `git archive` would leave out what .gitattributes keeps from archives."""
     index, work = {"GIT_INDEX_FILE": str(scratch / "index")}, scratch / "work"
     work.mkdir()
     mirror.git("read-tree", commit, env=index)
-    mirror.git(f"--work-tree={work}", "checkout-index", "--all", "--force", f"--prefix={work}/", env=index)
-    for mode, _, path in _listing(mirror, commit):
-        if mode == "120000":
-            yield Entry(path, target=str((work / path).readlink()))
-        elif mode != "160000":
-            blob = put_steady(work / path, store, f"{mirror.address.name}/{path}")
-            yield Entry(path, blob.digest, blob.size, mode == "100755")
+    try:
+        mirror.git(f"--work-tree={work}", "checkout-index", "--all", "--force", f"--prefix={work}/", env=index)
+    except ProgramError as error:
+        if "unable to write file" not in error.message:
+            raise
+        # git keeps the reason to itself; in a fresh folder of ours there is only one
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+    found = [(path, work / path) for mode, _, path in _listing(mirror, commit) if mode != _SUBMODULE]
+    return put_files(found, mirror.address.name, store)
 
 
 def _listing(mirror: Mirror, commit: str) -> Iterator[tuple[str, str, str]]:
@@ -89,7 +94,7 @@ def _listing(mirror: Mirror, commit: str) -> Iterator[tuple[str, str, str]]:
 
 
 def _submodules(mirror: Mirror, commit: str, scratch: Path) -> Iterator[tuple[str, Address, str]]:
-    pinned = {path: oid for mode, oid, path in _listing(mirror, commit) if mode == "160000"}
+    pinned = {path: oid for mode, oid, path in _listing(mirror, commit) if mode == _SUBMODULE}
     if not pinned:
         return
     urls = _urls(mirror, scratch / "work" / ".gitmodules")

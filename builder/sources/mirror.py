@@ -7,6 +7,7 @@ what a killed fetch left in it is swept by the next one. It is a cache: it may b
 from __future__ import annotations
 
 import difflib
+import errno
 import fcntl
 import os
 import re
@@ -141,7 +142,7 @@ class Mirror:
                 f"{self.address.host} cannot be reached for {self.address.name}: {said}", hint=_NETWORK
             )
         if "No space left" in said:
-            raise OSError(28, "No space left on device")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         raise SourceError(f"git cannot read {self.address.name}: {said}", hint=_RIGHTS)
 
     def git(

@@ -68,6 +68,8 @@ class PackageSource:
             try:
                 self.network.ask(self._label, lambda: self.registry.download(self.name, self.version, file, folder))
             except ProgramError as error:
+                if "No space left" in error.message:
+                    raise  # the scratch folder says it in our words
                 raise self._failure(error) from error
             found = sorted(path for path in folder.iterdir() if path.is_file())
             if len(found) != 1:

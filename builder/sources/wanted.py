@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from builder.digest import key_of
 from builder.errors import BuilderError
@@ -14,6 +12,7 @@ from builder.manifest import Choice, Lock, Pin
 from builder.sources.dataset import of_files
 from builder.sources.repo import of_repo
 from builder.sources.source import ONLINE, Network, Source
+from builder.sources.together import outcomes
 from builder.store.objects import Store
 
 T = TypeVar("T")
@@ -56,32 +55,11 @@ def wanted(choice: Choice, store: Store, network: Network = ONLINE) -> list[Want
 
 def side_by_side(work: Callable[[Wanted], T], items: Sequence[Wanted]) -> list[T]:
     """Do the work on all items, some at a time, in their order. All of them are tried; then every failure is told."""
-    ahead: queue.SimpleQueue[int] = queue.SimpleQueue()
-    done: dict[int, T] = {}
-    failed: dict[int, BaseException] = {}
-    for place in range(len(items)):
-        ahead.put(place)
-
-    def labour() -> None:
-        while True:
-            try:
-                place = ahead.get_nowait()
-            except queue.Empty:
-                return
-            try:
-                done[place] = work(items[place])
-            except BaseException as error:  # it is raised again below, in the thread that called
-                failed[place] = error
-
-    # Daemons, so that Ctrl-C ends at once: what they leave half done, the store sweeps.
-    workers = [threading.Thread(target=labour, daemon=True) for _ in range(min(_WORKERS, len(items)))]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    if failed:
-        raise _together([(items[place].title, failed[place]) for place in sorted(failed)], len(items))
-    return [done[place] for place in range(len(items))]
+    made = outcomes(work, items, _WORKERS)
+    failures = [(item.title, one.error) for item, one in zip(items, made, strict=True) if one.error is not None]
+    if failures:
+        raise _together(failures, len(items))
+    return [cast(T, one.value) for one in made]
 
 
 def _together(failures: list[tuple[str, BaseException]], total: int) -> BaseException:

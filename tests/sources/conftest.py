@@ -48,7 +48,12 @@ def git(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
         folder.mkdir(parents=True, exist_ok=True)
         settings = ("-c", "protocol.file.allow=always", "-c", "init.defaultBranch=main")
         done = subprocess.run(
-            ["git", *settings, *words], cwd=folder, env={**os.environ, **somebody}, check=True, capture_output=True, text=True
+            ["git", *settings, *words],
+            cwd=folder,
+            env={**os.environ, **somebody},
+            check=True,
+            capture_output=True,
+            text=True,
         )
         return done.stdout.strip()
 

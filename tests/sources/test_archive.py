@@ -46,7 +46,9 @@ def deb_of(files: dict[str, bytes], mode: str) -> bytes:
         return f"{name:<16}{0:<12}{0:<6}{0:<6}{100644:<8}{len(data):<10}`\n".encode() + data + b"\n" * (len(data) % 2)
 
     data = tar_of(files, mode) if mode != "zst" else zstandard.compress(tar_of(files))
-    return b"!<arch>\n" + member("debian-binary", b"2.0\n") + member("control.tar", b"odd") + member("data.tar.xz", data)
+    return (
+        b"!<arch>\n" + member("debian-binary", b"2.0\n") + member("control.tar", b"odd") + member("data.tar.xz", data)
+    )
 
 
 MAKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
@@ -198,7 +200,9 @@ def test_a_truncated_archive_is_a_clear_error(kind: str, tmp_path: Path, store: 
         unpack(put(tmp_path, whole[: len(whole) // 2]), "cut", store)
 
 
-@pytest.mark.parametrize("data", [b"", b"no archive at all", b"PK\x03\x04" + b"\0" * 50, b"!<arch>\nxx", b"\x1f\x8b\x08"])
+@pytest.mark.parametrize(
+    "data", [b"", b"no archive at all", b"PK\x03\x04" + b"\0" * 50, b"!<arch>\nxx", b"\x1f\x8b\x08"]
+)
 def test_what_is_no_archive_is_a_clear_error(data: bytes, tmp_path: Path, store: Store) -> None:
     with pytest.raises(SourceError, match="not a readable"):
         unpack(put(tmp_path, data), "none", store)

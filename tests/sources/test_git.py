@@ -82,7 +82,9 @@ def test_a_ref_that_is_not_there_names_near_ones(repository: Path, git: Git, sto
         source(repository, store, "workshp-2026").resolve()
 
 
-def test_a_new_commit_is_seen_by_the_next_resolve_and_the_old_one_stays(repository: Path, git: Git, store: Store) -> None:
+def test_a_new_commit_is_seen_by_the_next_resolve_and_the_old_one_stays(
+    repository: Path, git: Git, store: Store
+) -> None:
     main = source(repository, store, "main")
     old = main.resolve()
     (repository / "three.txt").write_text("three")
@@ -173,7 +175,9 @@ def test_a_link_that_leaves_the_repository_is_refused(repository: Path, git: Git
 
 
 def test_an_unreachable_host_is_named_after_retries(store: Store) -> None:
-    with pytest.raises(SourceError, match=r"127\.0\.0\.1 cannot be reached for http://127\.0\.0\.1:9/course\.git.*3 times"):
+    with pytest.raises(
+        SourceError, match=r"127\.0\.0\.1 cannot be reached for http://127\.0\.0\.1:9/course\.git.*3 times"
+    ):
         source("http://127.0.0.1:9/course.git", store).resolve()
 
 

@@ -60,7 +60,9 @@ def test_a_server_in_trouble_is_asked_again(site: Site, store: Store, hasty: Net
     assert store.read(download(site, hasty).bring(store).digest) == BODY
 
 
-def test_a_server_that_never_recovers_is_named_with_the_number_of_tries(site: Site, store: Store, hasty: Network) -> None:
+def test_a_server_that_never_recovers_is_named_with_the_number_of_tries(
+    site: Site, store: Store, hasty: Network
+) -> None:
     site.faults = ["status:503"] * 9
     with pytest.raises(SourceError, match=r"127\.0\.0\.1 answers 503 .*tried 4 times"):
         download(site, hasty).bring(store)

@@ -88,7 +88,9 @@ def test_a_package_whose_bytes_changed_is_not_used(index: Path, store: Store, tm
     made.unlink()
     changed = wheel(index / "course-words", "1.0", "other words")
     other = Store(tmp_path / "other")
-    with pytest.raises(IntegrityError, match=f"expected sha256:{resolved['sha256']}.*PyPI package|PyPI package.*expected"):
+    with pytest.raises(
+        IntegrityError, match=f"expected sha256:{resolved['sha256']}.*PyPI package|PyPI package.*expected"
+    ):
         PackageSource(PYPI, "course-words", other).bring(resolved, other)
     assert not other.has(Digest.of(changed.read_bytes()))
 
