@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from builder.errors import EngineError
 from builder.programs import APPLIANCE, APT, BOOTSTRAP, BUILDAH, GIT, NPM, ROOTLESS, Program, is_root, needed
 from builder.provision import ensure, line, plan
 from builder.run import find, run
@@ -58,8 +59,18 @@ def wish_of(choice: Choice, engine: str = "auto") -> Wish:
 
 
 def require(choice: Choice, engine: str, *, yes: bool, tell: Callable[[str], None]) -> None:
-    """Have every program that building this choice needs; otherwise MissingProgramError names the one command."""
-    ensure(needs_of(wish_of(choice, engine), has_docker=_prefers_docker()), yes=yes, tell=tell)
+    """Have what building this choice needs of the machine, before anything is begun.
+
+    Raise MissingProgramError naming the one command, or EngineError when a user without root has no ids for an image.
+    """
+    needs = needs_of(wish_of(choice, engine), has_docker=_prefers_docker())
+    ensure(needs, yes=yes, tell=tell)
+    lacking = [fact for fact in _ranges() if fact.state == MISSING] if ROOTLESS in needs else []
+    if lacking:
+        raise EngineError(
+            f"{getpass.getuser()} cannot build without root: no line in {' and '.join(fact.name for fact in lacking)}",
+            hint=" && ".join(fact.remedy for fact in lacking),
+        )
 
 
 def needs_of(wish: Wish, *, has_docker: bool) -> frozenset[str]:
@@ -154,16 +165,21 @@ def _store(store: Path) -> Fact:
     )
 
 
-def _rights() -> list[Fact]:
-    user = getpass.getuser()
-    facts = []
-    for file, option in ((Path("/etc/subuid"), "--add-subuids"), (Path("/etc/subgid"), "--add-subgids")):
-        known = file.exists() and any(row.split(":")[0] in (user, str(os.getuid())) for row in file.read_text().split())
+def _ranges() -> list[Fact]:
+    """Whether the user has ids to own the files of an image with."""
+    user, facts = getpass.getuser(), []
+    for file, option in (("/etc/subuid", "--add-subuids"), ("/etc/subgid", "--add-subgids")):
+        rows = Path(file).read_text().split() if Path(file).exists() else []
+        known = any(row.split(":")[0] in (user, str(os.getuid())) for row in rows)
         remedy = "" if known else f"sudo usermod {option} 100000-165535 {user}"
-        facts.append(Fact(str(file), OK if known else MISSING, "owners in an image built without root", "", remedy))
+        facts.append(Fact(file, OK if known else MISSING, "owners in an image built without root", "", remedy))
+    return facts
+
+
+def _rights() -> list[Fact]:
     works = run(["unshare", "--user", "true"], check=False).code == 0
     remedy = "" if works else "sudo sysctl -w kernel.unprivileged_userns_clone=1 user.max_user_namespaces=15000"
-    return [*facts, Fact("user namespaces", OK if works else MISSING, "building without root", "", remedy)]
+    return [*_ranges(), Fact("user namespaces", OK if works else MISSING, "building without root", "", remedy)]
 
 
 def _kvm() -> Fact:

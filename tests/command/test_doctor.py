@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from builder import cli, doctor
-from builder.doctor import MISSING, Fact, Wish, examine, needs_of, remedies
+from builder.doctor import MISSING, Fact, Wish, examine, needs_of, remedies, require
+from builder.errors import EngineError
+from builder.manifest.workshop import load
 from builder.programs import APPLIANCE, APT, BOOTSTRAP, BUILDAH, GIT, NPM
 
 NOTHING = Wish(outputs=frozenset(), kinds=frozenset(), bootstraps=False)
@@ -70,13 +72,7 @@ def test_a_machine_with_nothing_is_told_what_to_install_and_the_exit_code_is_9(
 def test_a_profile_that_needs_little_asks_for_little(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "notebooks").mkdir()
-    manifest = tmp_path / "manifest.yaml"
-    manifest.write_text(
-        "workshop: small\ntitle: Small\nversion: '1'\nbase: {image: 'oci:base'}\n"
-        "repos: {notebooks: {path: notebooks}}\nprofiles: {default: {outputs: [oci]}}\n"
-    )
-    cli.main(["doctor", "--json", "--manifest", str(manifest)])
+    cli.main(["doctor", "--json", "--manifest", str(small_manifest(tmp_path))])
     value = json.loads(capsys.readouterr().out)
     names = {fact["name"] for fact in value["facts"]}
     assert value["warnings"] == []
@@ -102,3 +98,28 @@ def test_remedies_are_one_installation_and_then_the_rest() -> None:
     first, second = remedies(facts)
     assert first.endswith("git npm")
     assert second == "sudo sysctl -w a=1"
+
+
+def test_a_user_without_root_and_without_ids_for_an_image_is_told_before_anything_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor, "is_root", lambda: False)
+    monkeypatch.setattr(doctor, "ensure", lambda needs, **_: None)
+    monkeypatch.setattr(doctor.os, "getuid", lambda: 54321)
+    monkeypatch.setenv("LOGNAME", "nobody-knows")
+    facts = {fact.name: fact for fact in examine(NOTHING, tmp_path)}
+    assert facts["/etc/subuid"].state == MISSING
+    choice = load(small_manifest(tmp_path)).choose()
+    with pytest.raises(EngineError, match="nobody-knows cannot build without root") as caught:
+        require(choice, "buildah", yes=False, tell=lambda text: None)
+    assert "usermod --add-subuids 100000-165535 nobody-knows" in caught.value.hint
+
+
+def small_manifest(folder: Path) -> Path:
+    (folder / "notebooks").mkdir()
+    manifest = folder / "manifest.yaml"
+    manifest.write_text(
+        "workshop: small\ntitle: Small\nversion: '1'\nbase: {image: 'oci:base'}\n"
+        "repos: {notebooks: {path: notebooks}}\nprofiles: {default: {outputs: [oci]}}\n"
+    )
+    return manifest
