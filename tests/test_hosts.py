@@ -19,7 +19,7 @@ REGISTRIES = [
     )
 ]  # fmt: skip
 PATTERN = re.compile("|".join(re.escape(name) for name in REGISTRIES))
-FOLDERS = ("builder", "dockerfiles", "datasets", "docs", "tests", ".ci")
+FOLDERS = ("builder", "dockerfiles", "datasets", "docs", "examples", "tests", ".ci")
 FILES = sorted(
     path
     for path in (*ROOT.glob("*"), *(file for folder in FOLDERS for file in (ROOT / folder).rglob("*")))
