@@ -12,7 +12,7 @@ import stat
 import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import IO, cast
 
 import zstandard
@@ -92,11 +92,12 @@ def _place(nodes: Nodes, path: str, node: Node, own: set[str]) -> None:
 
 
 def _hide(nodes: Nodes, path: str, own: set[str], *, itself: bool) -> None:
+    """Take away what earlier layers put below `path`, and `path`; this layer's `own` and the folders to it stay."""
     inside = f"{path}/" if path else ""
-    for other in [other for other in nodes if other.startswith(inside) and other not in own]:
-        if not any(kept.startswith(f"{other}/") for kept in own):
-            del nodes[other]
-    if itself and path not in own:
+    kept = own | {str(parent) for name in own if name.startswith(inside) for parent in PurePosixPath(name).parents}
+    for other in [other for other in nodes if other.startswith(inside) and other not in kept]:
+        del nodes[other]
+    if itself and path not in kept:
         nodes.pop(path, None)
 
 
