@@ -6,197 +6,132 @@ MAX_MEMBERS members or more bytes than MAX_RATIO times the archive plus MAX_SLAC
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
-import stat
-import tarfile
-import zipfile
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import IO, Any, cast
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 
-import zstandard
-
+from builder.digest import Digest, key_of
 from builder.errors import SourceError
 from builder.files import CHUNK
-from builder.sources.ar import debian_data
+from builder.sources.members import HARMFUL, UNREADABLE, Member, members
 from builder.sources.selection import ALL, Selection
+from builder.sources.together import results
 from builder.store.objects import Store
-from builder.store.trees import Entry, Tree, require_inside
+from builder.store.trees import Entry, Tree, get_tree, put_tree, require_inside
 
 MAX_MEMBERS = 500_000
 MAX_RATIO = 200
 MAX_SLACK = 2 << 30
-_LONGEST_LINK = 4096
-
-_UNREADABLE = (
-    tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError, gzip.BadGzipFile, EOFError,
-    NotImplementedError,
-)  # fmt: skip
+_WRITERS = 8
+_BATCH_MEMBERS = 64
+_BATCH_BYTES = 8 << 20
 
 
-@dataclass(frozen=True)
-class Member:
-    """A file, link or hard link of an archive; `read` gives a file's bytes and is valid until the next member."""
+def unpack(digest: Digest, origin: str, store: Store, selection: Selection = ALL) -> Tree:
+    """The tree of the selected members of an archive in the store; remembered, so that it is read once.
 
-    path: str
-    size: int = 0
-    executable: bool = False
-    symlink: str | None = None
-    hardlink: str | None = None
-    read: Callable[[], IO[bytes] | None] = lambda: None
-
-
-def unpack(path: Path, origin: str, store: Store, selection: Selection = ALL) -> Tree:
-    """The tree of an archive's selected members. `origin` names it in errors; its digest was verified before.
-
-    Raises SourceError for what is no archive, for members no archive may have, and for a pattern that selects nothing.
+    `origin` names it in errors. Raises SourceError for what is no archive, for members no archive may have, and for a
+    pattern that selects nothing.
     """
-    entries: dict[str, Entry] = {}
+    key = key_of({"archive": digest.hex, **asdict(selection)})
+    known = store.recall("unpacked", key)
+    if known is not None and store.has(Digest(known)):
+        tree = get_tree(Digest(known), store)
+        if not tree.missing(store):
+            return tree
+    tree = selection.of(_read(digest, origin, store, selection).values(), origin)
+    put_tree(tree, store)
+    store.remember("unpacked", key, tree.digest.hex)
+    return tree
+
+
+def _read(digest: Digest, origin: str, store: Store, selection: Selection) -> dict[str, Entry]:
     extra: set[str] = set()
     try:
         while True:
-            entries, wanted = _collected(path, origin, store, selection, extra)
-            if wanted <= extra:
-                break
-            extra |= wanted  # hard links to members that were not selected: their bytes are needed, so read again
-    except _UNREADABLE as error:
+            intake = _Intake(digest, origin, store, selection, frozenset(extra))
+            intake.take_all()
+            if intake.missing <= extra:
+                return intake.entries
+            extra |= intake.missing  # hard links to what was not selected: those bytes are needed, so read again
+    except UNREADABLE as error:
         raise _unreadable(origin, error) from error
     except OSError as error:
         if error.errno is not None:
             raise
         raise _unreadable(origin, error) from error  # bz2 says damage with a bare OSError
-    return selection.of(entries.values(), origin)
 
 
-def _collected(
-    path: Path, origin: str, store: Store, selection: Selection, extra: set[str]
-) -> tuple[dict[str, Entry], set[str]]:
-    """Entries by their path in the archive, as the last member of a path says, and the hard link targets not read."""
-    entries: dict[str, Entry] = {}
-    missing: set[str] = set()
-    allowance = MAX_RATIO * path.stat().st_size + MAX_SLACK
-    for count, member in enumerate(_members(path, origin)):
-        require_inside(member.path, origin)
-        allowance -= member.size
-        if allowance < 0 or count >= MAX_MEMBERS:
-            raise SourceError(f"{origin} unpacks to far more than its size allows; nothing of it was used", hint=_BOMB)
-        if not selection.takes(member.path) and member.path not in extra:
-            continue
+@dataclass
+class _Intake:
+    """One reading of an archive. Small members are stored many at once: a disk syncs several as fast as one.
+
+    `entries` are by their path in the archive, as the last member of a path says; `missing` are targets of hard links
+    that were not selected.
+    """
+
+    digest: Digest
+    origin: str
+    store: Store
+    selection: Selection
+    extra: frozenset[str]
+    entries: dict[str, Entry] = field(default_factory=dict)
+    missing: set[str] = field(default_factory=set)
+    gathered: list[tuple[Member, bytes]] = field(default_factory=list)
+
+    def take_all(self) -> None:
+        allowance = MAX_RATIO * self.store.size(self.digest) + MAX_SLACK
+        for count, member in enumerate(members(self.store.path(self.digest), self.origin)):
+            require_inside(member.path, self.origin)
+            allowance -= member.size
+            if allowance < 0 or count >= MAX_MEMBERS:
+                raise SourceError(f"{self.origin} unpacks to far more than its size allows; not used", hint=HARMFUL)
+            if self.selection.takes(member.path) or member.path in self.extra:
+                self._take(member)
+        self._store_gathered()
+
+    def _take(self, member: Member) -> None:
         if member.hardlink is not None:
-            require_inside(member.hardlink, origin)
-            if member.hardlink in entries:
-                entries[member.path] = replace(entries[member.hardlink], path=member.path)
-            elif member.hardlink in extra or selection.takes(member.hardlink):
-                raise SourceError(
-                    f"{origin} has a hard link {member.path} to {member.hardlink}, which it does not hold before"
-                )
-            else:
-                missing.add(member.hardlink)
+            self._store_gathered()
+            self._link(member, member.hardlink)
         elif member.symlink is not None:
-            entries[member.path] = Entry(member.path, target=member.symlink)
+            self._store_gathered()
+            self.entries[member.path] = Entry(member.path, target=member.symlink)
+        elif member.size <= CHUNK:
+            self.gathered.append((member, b"".join(self._bytes_of(member))))
+            if len(self.gathered) >= _BATCH_MEMBERS or sum(len(data) for _, data in self.gathered) >= _BATCH_BYTES:
+                self._store_gathered()
         else:
-            blob = store.put(_limited(member, origin))
-            entries[member.path] = Entry(member.path, blob.digest, blob.size, member.executable)
-    return entries, missing
+            self._store_gathered()
+            blob = self.store.put(self._bytes_of(member))
+            self.entries[member.path] = Entry(member.path, blob.digest, blob.size, member.executable)
 
-
-def _limited(member: Member, origin: str) -> Iterator[bytes]:
-    """A member's bytes: as many as it said, neither more nor fewer."""
-    file = member.read()
-    left = member.size
-    while file is not None and (chunk := file.read(CHUNK)):
-        left -= len(chunk)
-        if left < 0:
-            break
-        yield chunk
-    if left:
-        raise SourceError(
-            f"{member.path} in {origin} is not as long as the archive says; nothing of it was used", hint=_BOMB
-        )
-
-
-def _members(path: Path, origin: str) -> Iterator[Member]:
-    with path.open("rb") as file:
-        if file.read(8) == b"!<arch>\n":
-            yield from _tar_members(cast(IO[bytes], debian_data(file, origin)), origin)
-        elif zipfile.is_zipfile(file):
-            yield from _zip_members(file, origin)
+    def _link(self, member: Member, target: str) -> None:
+        require_inside(target, self.origin)
+        if target in self.entries:
+            self.entries[member.path] = replace(self.entries[target], path=member.path)
+        elif target in self.extra or self.selection.takes(target):
+            raise SourceError(f"{self.origin} has a hard link {member.path} to {target}, which is not before it")
         else:
-            file.seek(0)
-            yield from _tar_members(file, origin)
+            self.missing.add(target)
 
+    def _store_gathered(self) -> None:
+        blobs = results(lambda item: self.store.put_bytes(item[1]), self.gathered, _WRITERS)
+        for (member, _), blob in zip(self.gathered, blobs, strict=True):
+            self.entries[member.path] = Entry(member.path, blob.digest, blob.size, member.executable)
+        self.gathered = []
 
-def _tar_members(file: IO[bytes], origin: str) -> Iterator[Member]:
-    with _plain(file) as plain, tarfile.open(fileobj=plain, mode="r|", errorlevel=2) as archive:
-        for info in archive:
-            name = info.name.removeprefix("./")
-            if info.isdir() or name in ("", "."):
-                continue
-            if info.issym():
-                yield Member(name, symlink=info.linkname)
-            elif info.islnk():
-                yield Member(name, hardlink=info.linkname.removeprefix("./"))
-            elif info.isreg():
-                yield Member(name, info.size, bool(info.mode & 0o100), read=lambda info=info: archive.extractfile(info))  # type: ignore[misc]
-            else:
-                raise _no_file(name, origin)
-
-
-@contextmanager
-def _plain(file: IO[bytes]) -> Iterator[IO[bytes]]:
-    """The tar inside a compressed one, told by its first bytes: names lie."""
-    start = file.tell()
-    magic = file.read(6)
-    file.seek(start)
-    reader: Any = file
-    if magic.startswith(b"\x1f\x8b"):
-        reader = gzip.GzipFile(fileobj=file)
-    elif magic.startswith(b"BZh"):
-        reader = bz2.BZ2File(file)
-    elif magic.startswith(b"\xfd7zXZ\0"):
-        reader = lzma.LZMAFile(file)  # noqa: SIM115 - closed below
-    elif magic.startswith(b"\x28\xb5\x2f\xfd"):
-        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
-    try:
-        yield reader
-    finally:
-        if reader is not file:
-            reader.close()
-
-
-def _zip_members(file: IO[bytes], origin: str) -> Iterator[Member]:
-    with zipfile.ZipFile(file) as archive:
-        for info in archive.infolist():
-            mode = info.external_attr >> 16
-            if info.flag_bits & 1:
-                raise SourceError(
-                    f"{info.filename} in {origin} is encrypted", hint="make the archive again without a password"
-                )
-            if info.is_dir():
-                require_inside(info.filename.rstrip("/"), origin)
-            elif stat.S_ISLNK(mode):
-                target = archive.open(info).read(_LONGEST_LINK)
-                yield Member(info.filename, symlink=target.decode(errors="surrogateescape"))
-            elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
-                executable = bool(mode & 0o100)
-                yield Member(info.filename, info.file_size, executable, read=lambda info=info: archive.open(info))  # type: ignore[misc]
-            else:
-                raise _no_file(info.filename, origin)
+    def _bytes_of(self, member: Member) -> Iterator[bytes]:
+        """A member's bytes: as many as it said, neither more nor fewer."""
+        file = member.read()
+        left = member.size
+        while file is not None and (chunk := file.read(CHUNK)):
+            left -= len(chunk)
+            if left < 0:
+                break
+            yield chunk
+        if left:
+            raise SourceError(f"{member.path} in {self.origin} is not as long as the archive says", hint=HARMFUL)
 
 
 def _unreadable(origin: str, error: Exception) -> SourceError:
     return SourceError(f"{origin} is not a readable archive: {error}", hint="fetch or make it again")
-
-
-def _no_file(name: str, origin: str) -> SourceError:
-    return SourceError(
-        f"{name} in {origin} is a device or pipe, which no archive may hold; nothing of it was used", hint=_BOMB
-    )
-
-
-_BOMB = "use another archive, or ask who made it"

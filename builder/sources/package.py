@@ -61,7 +61,7 @@ class PackageSource:
         if not store.has(digest):
             exact._fetched(file, digest)
         root = 0 if file.endswith((".whl", ".deb")) else 1  # npm packages and sdists stand in a folder of their own
-        return unpack(store.path(digest), exact._label, store, replace(self.selection, root=root))
+        return unpack(digest, exact._label, store, replace(self.selection, root=root))
 
     def _fetched(self, file: str, expected: Digest | None) -> tuple[str, Blob]:
         with self.store.scratch("package") as folder:

@@ -46,7 +46,7 @@ class WebArchive:
 
     def bring(self, resolved: Mapping[str, str], store: Store) -> Tree:
         blob = self.download.bring(store)
-        tree = unpack(store.path(blob.digest), self.download.name, store, self.selection)
+        tree = unpack(blob.digest, self.download.name, store, self.selection)
         return without_own_folder(tree) if self.has_own_folder else tree
 
 
@@ -69,7 +69,7 @@ class LocalArchive:
     def bring(self, resolved: Mapping[str, str], store: Store) -> Tree:
         self.resolve()
         blob = put_steady(self.path, store, self.name, self.sha256)
-        tree = unpack(store.path(blob.digest), self.name, store, self.selection)
+        tree = unpack(blob.digest, self.name, store, self.selection)
         return without_own_folder(tree) if self.has_own_folder else tree
 
 

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from builder.errors import BuilderError, SourceError
 from builder.sources import archive
-from builder.sources.archive import unpack
-from builder.sources.selection import Selection
+from builder.sources.selection import ALL, Selection
 from builder.store.objects import Store
+from builder.store.trees import Tree
 
 FILES = {"top/a.txt": b"a", "top/sub/b.csv": b"b" * 5000, "top/sub/c.txt": b""}
 
@@ -62,6 +62,10 @@ MAKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
     "deb.gz": lambda files: deb_of(files, "w:gz"),
     "deb.zst": lambda files: deb_of(files, "zst"),
 }
+
+
+def unpack(path: Path, origin: str, store: Store, selection: Selection = ALL) -> Tree:
+    return archive.unpack(store.put_file(path).digest, origin, store, selection)
 
 
 def put(tmp_path: Path, data: bytes) -> Path:
@@ -191,6 +195,31 @@ def test_two_members_that_fall_on_one_path_are_an_error(tmp_path: Path, store: S
     given = put(tmp_path, tar_of({"a/x": b"1", "b/x": b"2"}))
     with pytest.raises(SourceError, match="x stands twice"):
         unpack(given, "x.tar", store, Selection(strip=1))
+
+
+def test_an_archive_is_read_once_and_again_only_when_bytes_of_it_are_gone(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = put(tmp_path, tar_of(FILES))
+    tree = unpack(given, "x.tar", store)
+    with monkeypatch.context() as patch:
+        patch.delattr(archive, "members")
+        assert unpack(given, "x.tar", store) == tree
+    gone = tree.by_path["top/a.txt"].digest
+    assert gone is not None
+    store.path(gone).unlink()
+    assert unpack(given, "x.tar", store) == tree and store.has(gone)
+
+
+def test_many_and_large_members_keep_their_order_and_bytes(tmp_path: Path, store: Store) -> None:
+    files = {f"{n:03}": bytes([n % 251]) * (n * 20_000 % 2_500_000) for n in range(200)}
+    tree = unpack(put(tmp_path, tar_of(files)), "x.tar", store)
+    assert {entry.path: store.read(entry.digest) for entry in tree.entries if entry.digest} == files
+
+
+def test_a_tar_that_ends_with_a_zip_is_a_tar(tmp_path: Path, store: Store) -> None:
+    tree = unpack(put(tmp_path, tar_of({"inner.zip": zip_of({"x": b"x"})})), "x.tar", store)
+    assert tree.by_path.keys() == {"inner.zip"}
 
 
 @pytest.mark.parametrize("kind", MAKERS)
