@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -44,19 +44,34 @@ def _no_space(folder: Path) -> StoreError:
 def whole_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
     """Open a file beside `path`; it takes that name, synced, when the block ends without an error."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}")
     with space_is_named(path.parent):
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:100]}.")
+        handle, has_name = _open_part(part)
         try:
             with os.fdopen(handle, "wb") as file:
                 yield file
                 file.flush()
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
-            os.replace(name, path)
+                if not has_name:
+                    # a folder's descriptor, though not looked at, is what makes Python follow the link
+                    os.link(f"/proc/self/fd/{file.fileno()}", part, src_dir_fd=file.fileno(), follow_symlinks=True)
+            os.replace(part, path)
         except BaseException:
-            Path(name).unlink(missing_ok=True)
+            part.unlink(missing_ok=True)
             raise
         sync_folder(path.parent)
+
+
+def _open_part(part: Path) -> tuple[int, bool]:
+    """A descriptor to write to, and whether it has a name; what has none is gone when we are killed."""
+    if Path("/proc/self/fd").exists():
+        try:
+            return os.open(part.parent, os.O_TMPFILE | os.O_WRONLY | os.O_CLOEXEC, 0o600), False
+        except OSError as error:
+            if error.errno not in (errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT):
+                raise
+    return os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600), True
 
 
 def write_whole(path: Path, data: bytes, mode: int = 0o644) -> None:

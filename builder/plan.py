@@ -64,7 +64,7 @@ def plan(choice: Choice, lock: Lock | None, store: Store) -> Plan:
     )  # fmt: skip
     content = sum(row.bytes for row in rows)
     measured = store.recall("weight", weight_key(choice)) or {}
-    weights = {output: measured.get(output, content) for output in choice.outputs}
+    weights: dict[str, int] = {output: measured.get(output, content) for output in choice.outputs}
     is_known = all(output in measured for output in choice.outputs) and all(row.is_locked for row in rows)
     return Plan(choice.profile, rows, weights, is_known, choice.budget)
 

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.content.layout import Content, link_data
-from builder.content.page import DatasetView, RepoView, WorkshopView, notebooks_of, pages_of, render
+from builder.content.page import page_of
 from builder.manifest.lock import Lock, changes, read_lock, write_lock
 from builder.manifest.repo_workshop import FILES
 from builder.manifest.workshop import Choice, load
@@ -16,7 +15,7 @@ from builder.sources.fetch import fetch
 from builder.sources.lock import pruned, resolve
 from builder.sources.source import Network
 from builder.store.objects import Store
-from builder.store.trees import Tree, get_tree
+from builder.store.trees import get_tree
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def prepared(job: Job) -> Prepared:
     now = locked(job)
     for line in now.changed:
         job.journal.tell(f"lock: {line}")
-    fetch(now.lock, now.choice, job.store, job.journal, network=job.network)
+    fetch(now.lock, replace(now.choice, repos={}), job.store, job.journal, network=job.network)
     return Prepared(now.choice, now.lock, content_of(now.choice, now.lock, job.store))
 
 
@@ -94,7 +93,7 @@ def content_of(choice: Choice, lock: Lock, store: Store) -> Content:
     own = {name: get_tree(lock.repos[name].tree, store) for name in choice.repos}
     repos = {name: link_data(name, tree, choice.repos[name].data) for name, tree in own.items()}
     datasets = {name: get_tree(lock.datasets[name].tree, store) for name in choice.datasets}
-    page = _page(choice, own, datasets, store)
+    page = page_of(choice, own, datasets, store)
     store.put_bytes(page)
     return Content(repos, datasets, page)
 
@@ -107,27 +106,3 @@ def _own_files(lock: Lock, repo: str, store: Store) -> dict[str, bytes]:
     by_path = get_tree(lock.repos[repo].tree, store).by_path
     found = {path: by_path[path].digest for path in FILES if path in by_path}
     return {path: store.read(digest) for path, digest in found.items() if digest is not None}
-
-
-def _page(choice: Choice, repos: Mapping[str, Tree], datasets: Mapping[str, Tree], store: Store) -> bytes:
-    manifest = choice.manifest
-    return render(
-        WorkshopView(manifest.title, manifest.version, manifest.description, manifest.help),
-        [_repo_view(choice, name, tree, store) for name, tree in repos.items()],
-        [_dataset_view(choice, name, tree) for name, tree in datasets.items()],
-        jupyter=manifest.services.jupyter is not None,
-    )
-
-
-def _repo_view(choice: Choice, name: str, tree: Tree, store: Store) -> RepoView:
-    repo = choice.repos[name]
-    pages = pages_of(tree, repo.pages or None)
-    return RepoView(name, repo.title or name, repo.description or "", notebooks_of(tree, store), pages, repo.data)
-
-
-def _dataset_view(choice: Choice, name: str, tree: Tree) -> DatasetView:
-    card = choice.datasets[name]
-    users = [repo for repo, spec in choice.repos.items() if name in spec.data.values()]
-    return DatasetView(
-        name, card.title, card.licence, card.citation or "", card.homepage or "", tree.size, len(tree.entries), users
-    )

@@ -81,7 +81,7 @@ def _state(path: Path, before: str | None, wanted: str) -> str:
         return "outdated"
     if before == wanted and not path.is_symlink() and path.stat().st_nlink > 1:
         return "current"
-    now = f"-> {os.readlink(path)}" if path.is_symlink() else f"{_digest_of(path)}{_flag(path)}"
+    now = f"-> {path.readlink()}" if path.is_symlink() else f"{_digest_of(path)}{_flag(path)}"
     if now == wanted:
         return "current"
     return "outdated" if now == before else "edited"

@@ -3,7 +3,7 @@
 Layout, and what always holds:
 
     objects/ab/<62 hex>     complete and hashes to its name; appears by rename; read-only; never changed
-    records/<kind>/<key>    JSON: what a stage made from the inputs that hash to <key>; written after the objects it names
+    records/<kind>/<key>    JSON: what a stage made from inputs that hash to <key>; written after its objects
     scratch/<pid>-…         half-done work; removed when its process is gone
     lock                    shared by builds, held alone by gc
 """
@@ -122,7 +122,7 @@ class Store:
         os.fchmod(descriptor, 0o444)
         os.fsync(descriptor)
         target.parent.mkdir(exist_ok=True)
-        os.rename(part, target)
+        part.rename(target)
         sync_folder(target.parent)
 
     def recall(self, kind: str, key: str) -> Any | None:
@@ -168,6 +168,7 @@ class Store:
 
 def mismatch(expected: Digest, received: Digest, origin: str) -> IntegrityError:
     return IntegrityError(
-        f"the bytes from {origin} are not the expected ones: expected {expected}, received {received}; they were thrown away",
+        f"the bytes from {origin} are not the expected ones: expected {expected}, received {received}; "
+        "they were thrown away",
         hint="if the new bytes are right, correct the digest or run: python3 build.py lock --update NAME",
     )

@@ -78,8 +78,16 @@ def require_inside(path: str, origin: str) -> None:
     parts = path.split("/")
     if any("\udc80" <= letter <= "\udcff" for letter in path):
         raise SourceError(f"{origin} holds the path {path!r}, whose name is not UTF-8; rename it")
-    if not path or path.startswith("/") or "\0" in path or "\\" in path or any(part in ("", ".", "..") for part in parts):
-        raise SourceError(f"{origin} holds the path {path!r}, which is not a plain path inside its folder; nothing was kept")
+    if (
+        not path
+        or path.startswith("/")
+        or "\0" in path
+        or "\\" in path
+        or any(part in ("", ".", "..") for part in parts)
+    ):
+        raise SourceError(
+            f"{origin} holds the path {path!r}, which is not a plain path inside its folder; nothing was kept"
+        )
 
 
 def link_stays_inside(path: str, target: str) -> bool:

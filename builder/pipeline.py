@@ -1,0 +1,177 @@
+"""The parts in a row: prepared content and a system become an image and an appliance."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from builder import places
+from builder.appliance.appliance import Appliance, build_appliance
+from builder.appliance.ovf import ApplianceSpec, Port
+from builder.content import settings
+from builder.content.layout import Content
+from builder.digest import Digest
+from builder.image.archive import write_archive
+from builder.image.config import Healthcheck, Runtime
+from builder.image.layer import content_layer, files_layer
+from builder.image.oci import Image, compose, write_layout
+from builder.manifest.workshop import Choice
+from builder.preparation import Job, Prepared
+from builder.progress import Journal
+from builder.store.layers import Layer
+from builder.store.objects import Store
+from builder.system.build import Workbench, build_appliance_system, build_debian_system, build_image_system
+from builder.system.choose import choose_engine
+from builder.system.system import System
+
+SSH_GUEST_PORT = 22
+
+
+@dataclass(frozen=True)
+class Made:
+    """An output: its kind, place, digest and size in bytes; `unpacked` is what an appliance takes once imported."""
+
+    kind: str
+    path: Path
+    digest: Digest
+    bytes: int
+    unpacked: int = 0
+
+
+def make(job: Job, ready: Prepared, out: Path) -> tuple[Made, ...]:
+    """Make a profile's outputs in `out`; each appears whole or not at all."""
+    choice = ready.choice
+    bench = Workbench(
+        choose_engine(job.engine, job.store), job.store, job.journal, out / "logs", job.store.is_forgetful
+    )
+    system = _system(choice, bench)
+    made: list[Made] = []
+    if {"oci", "docker"} & set(choice.outputs):
+        made += _images(choice, _image(choice, ready.content, system, job.store, job.journal), job, out)
+    if "ova" in choice.outputs:
+        made.append(
+            _appliance(choice, ready.content, build_appliance_system(system, bench, ssh=_has_ssh(choice)), job, out)
+        )
+    return tuple(made)
+
+
+def output_name(choice: Choice) -> str:
+    """What a profile's outputs are called, before their endings."""
+    workshop = choice.manifest.workshop
+    return workshop if choice.profile == "default" else f"{workshop}-{choice.profile}"
+
+
+def image_name(choice: Choice) -> str:
+    """The name and tag under which engines know the image."""
+    return f"{output_name(choice)}:{choice.manifest.version}"
+
+
+def jupyter_port(choice: Choice) -> int | None:
+    jupyter = choice.manifest.services.jupyter
+    return jupyter.port if jupyter else None
+
+
+def _has_ssh(choice: Choice) -> bool:
+    return choice.manifest.services.ssh is not None
+
+
+def _system(choice: Choice, bench: Workbench) -> System:
+    base, has_jupyter = choice.manifest.base, jupyter_port(choice) is not None
+    if base.debian is not None:
+        return build_debian_system(base.debian, choice.packages, bench, jupyter=has_jupyter)
+    assert base.image is not None
+    return build_image_system(base.image, choice.folder, choice.packages, bench, jupyter=has_jupyter)
+
+
+def _image(choice: Choice, content: Content, system: System, store: Store, journal: Journal) -> Image:
+    layers = list(system.layers)
+    for folder, tree in content.folders().items():
+        kind, _, name = folder.partition("/")
+        note = f"{'dataset' if kind == places.DATA else 'repo'} {name}"
+        with journal.stage(f"layer {note}") as stage:
+            place = f"{places.ROOT}/{folder}"
+            if kind == places.DATA:
+                layer = content_layer(tree, place, store, note=note)
+            else:
+                layer = content_layer(tree, place, store, uid=places.UID, gid=places.GID, writable=True, note=note)
+            stage.bytes_in, stage.bytes_out = tree.size, layer.blob.size
+            layers.append(layer)
+    layers.append(_settings_layer(choice, content, store))
+    with journal.stage("image") as stage:
+        image = compose(layers, _runtime(choice), store, base={"config": dict(system.config)})
+        stage.bytes_out = image.size
+    return image
+
+
+def _settings_layer(choice: Choice, content: Content, store: Store) -> Layer:
+    page = {f"{places.ROOT}/{places.PAGE}": (content.page, 0o644)}
+    return files_layer({**settings.settings(jupyter_port(choice)), **page}, store, note="settings and landing page")
+
+
+def _runtime(choice: Choice) -> Runtime:
+    port = jupyter_port(choice)
+    return Runtime(
+        env={**settings.environment(port), "HOME": f"/{places.HOME}"},
+        entrypoint=(f"/{settings.START}",) if port else (),
+        command=() if port else ("/bin/bash",),
+        user=f"{places.UID}:{places.GID}",
+        folder=f"/{places.ROOT}",
+        ports=(port,) if port else (),
+        labels=_labels(choice),
+        healthcheck=Healthcheck((f"/{settings.HEALTH}",)) if port else None,
+    )
+
+
+def _labels(choice: Choice) -> dict[str, str]:
+    """OCI's pre-defined annotation keys (image specification 1.1, annotations.md)."""
+    manifest = choice.manifest
+    said = {
+        "title": manifest.title,
+        "version": manifest.version,
+        "description": manifest.description,
+        "licenses": licences(choice),
+    }
+    labels = {f"org.opencontainers.image.{key}": value for key, value in said.items() if value}
+    return {**labels, "workshop.private": "true"} if choice.private else labels
+
+
+def licences(choice: Choice) -> str:
+    """The licences of all datasets, as one SPDX expression."""
+    return " AND ".join(sorted({card.licence for card in choice.datasets.values()}))
+
+
+def _images(choice: Choice, image: Image, job: Job, out: Path) -> list[Made]:
+    made = []
+    if "oci" in choice.outputs:
+        with job.journal.stage("oci") as stage:
+            folder = out / f"{output_name(choice)}.oci"
+            manifest = write_layout(image, folder, job.store, choice.manifest.version)
+            stage.bytes_out = image.size
+        made.append(Made("oci", folder, manifest.digest, image.size))
+    if "docker" in choice.outputs:
+        with job.journal.stage("docker") as stage:
+            path = out / f"{output_name(choice)}.tar"
+            archive = write_archive(image, path, job.store, [image_name(choice)])
+            stage.bytes_out = archive.size
+        made.append(Made("docker", path, archive.digest, archive.size))
+    return made
+
+
+def _appliance(choice: Choice, content: Content, system: System, job: Job, out: Path) -> Made:
+    own = settings.settings(jupyter_port(choice))
+    built: Appliance = build_appliance(system.layers, own, content, appliance_spec(choice), job.store, job.journal, out)
+    return Made("ova", built.path, built.digest, built.bytes, built.unpacked)
+
+
+def appliance_spec(choice: Choice) -> ApplianceSpec:
+    """What the manifest says of the virtual machine, in the appliance's words."""
+    manifest = choice.manifest
+    port, ssh = jupyter_port(choice), manifest.services.ssh
+    ports = {"jupyter": Port(port, port)} if port else {}
+    if ssh:
+        ports["ssh"] = Port(ssh.port, SSH_GUEST_PORT)
+    machine = manifest.appliance
+    return ApplianceSpec(
+        output_name(choice), manifest.title, manifest.version, manifest.description, licences(choice),
+        machine.cpus, machine.memory, machine.room, ports,
+    )  # fmt: skip
