@@ -54,7 +54,7 @@ def whole_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
                 os.fchmod(file.fileno(), mode)
                 os.fsync(file.fileno())
                 if not has_name:
-                    # a folder's descriptor, though not looked at, is what makes Python follow the link
+                    # Python follows the link only when it is given a descriptor, which an absolute path never uses
                     os.link(f"/proc/self/fd/{file.fileno()}", part, src_dir_fd=file.fileno(), follow_symlinks=True)
             os.replace(part, path)
         except BaseException:

@@ -22,6 +22,8 @@ from builder.store.layout import CONFIG, INDEX, MANIFEST, REF_NAME, blob_path
 from builder.store.objects import Blob, Store
 
 LAYOUT = canonical_json({"imageLayoutVersion": "1.0.0"})
+LEFTOVERS = (".oci-layout.", ".index.json.")
+"""How a killed write's half-done files begin, on disks that have no nameless ones."""
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -126,7 +128,7 @@ def _require_ours(folder: Path) -> None:
 
 
 def _is_foreign(name: str) -> bool:
-    return name != "blobs" and not name.startswith(".oci-layout.")
+    return name != "blobs" and not name.startswith(LEFTOVERS)
 
 
 def _bring(folder: Path, blobs: Iterable[Blob], store: Store) -> None:
@@ -152,3 +154,6 @@ def _drop(folder: Path, kept: set[str]) -> None:
     for path in (folder / "blobs" / "sha256").iterdir():
         if path.name not in kept:
             path.unlink()
+    for path in folder.iterdir():
+        if path.name.startswith(LEFTOVERS):
+            path.unlink(missing_ok=True)
