@@ -11,7 +11,7 @@ from builder.sources.folder import FileSource, FolderSource
 from builder.sources.http import Download
 from builder.sources.package import DEBIAN, NPM, PYPI, PackageSource
 from builder.sources.packed import LocalArchive, WebArchive, WebFile
-from builder.sources.selection import Selection
+from builder.sources.selection import ALL, Selection
 from builder.sources.source import ONLINE, Network, Source
 from builder.store.objects import Store
 from builder.store.trees import Entry, Tree
@@ -24,6 +24,11 @@ class Part:
     source: Source
     to: str | None
     is_one_file: bool
+
+    @property
+    def whole(self) -> Source:
+        """What it takes its files from, all of it."""
+        return replace(self.source, selection=ALL) if isinstance(self.source, PackageSource) else self.source
 
     def placed(self, tree: Tree) -> Iterator[Entry]:
         for entry in tree.entries:
@@ -46,10 +51,15 @@ class DatasetSource:
         return any(part.source.is_local for part in self.parts)
 
     def resolve(self) -> dict[str, str]:
+        """A package that several parts take files from is asked for once, so that all get the same version."""
+        answers: dict[Source, dict[str, str]] = {}
+        for part in self.parts:
+            if part.whole not in answers:
+                answers[part.whole] = part.whole.resolve()
         return {
             f"{place}.{key}": value
             for place, part in enumerate(self.parts)
-            for key, value in part.source.resolve().items()
+            for key, value in answers[part.whole].items()
         }
 
     def bring(self, resolved: Mapping[str, str], store: Store) -> Tree:

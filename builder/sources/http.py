@@ -45,8 +45,8 @@ class Download:
 
     @property
     def name(self) -> str:
-        """The address as it may be shown and recorded."""
-        return redacted(self.url)
+        """The address as it may be shown: what follows `?` may be a signature that opens it."""
+        return redacted(self.url).partition("?")[0]
 
     @property
     def file_name(self) -> str:
@@ -56,7 +56,7 @@ class Download:
         """The bytes, verified; from the store when they are there, else from the server, going on where it ended."""
         if store.has(self.digest):
             return Blob(self.digest, store.size(self.digest))
-        with _partial(store, key_of([self.name, self.digest.hex])) as part, space_is_named(store.root):
+        with _partial(store, key_of([self.url, self.digest.hex])) as part, space_is_named(store.root):
             if store.has(self.digest):  # another build fetched it while this one waited
                 return Blob(self.digest, store.size(self.digest))
             resumed = part.exists() and part.stat().st_size > 0
@@ -74,26 +74,27 @@ class Download:
         have = part.stat().st_size if part.exists() else 0
         headers = {"Accept-Encoding": "identity"}
         if have:
-            headers["Range"] = (
-                f"bytes={have}-"  # the digest is known: a changed file is found in the end, without If-Range
-            )
+            headers["Range"] = f"bytes={have}-"  # without If-Range: by its digest a changed file is found in the end
         try:
-            with requests.get(
-                self.url, headers=headers, stream=True, timeout=(_CONNECT_SECONDS, self.silence)
-            ) as answer:
+            patience = (_CONNECT_SECONDS, self.silence)
+            with requests.get(self.url, headers=headers, stream=True, timeout=patience) as answer:
                 self._require_answer(answer, part)
                 go_on = answer.status_code == 206 and _starts_at(answer, have)
                 return self._received(answer, part, go_on)
         except _BROKEN as error:
             host = urlsplit(self.url).hostname
-            reason = redacted(_reason(error))
+            reason = self._reason(error)
             raise UnreachableError(
                 f"{host} broke off or cannot be reached for {self.name}: {reason}", hint=_AGAIN
             ) from error
         except requests.RequestException as error:
             raise SourceError(
-                f"{self.name} cannot be fetched: {redacted(_reason(error))}", hint="correct the url"
+                f"{self.name} cannot be fetched: {self._reason(error)}", hint="correct the url"
             ) from error
+
+    def _reason(self, error: Exception) -> str:
+        cause = error.args[0] if error.args else error
+        return redacted(str(getattr(cause, "reason", cause)).replace(self.url, self.name))
 
     def _require_answer(self, answer: requests.Response, part: Path) -> None:
         if answer.status_code in (200, 206):
@@ -121,11 +122,6 @@ class Download:
 def _starts_at(answer: requests.Response, offset: int) -> bool:
     """Whether a 206 is the rest that was asked for (RFC 9110, section 14.4)."""
     return answer.headers.get("Content-Range", "").startswith(f"bytes {offset}-")
-
-
-def _reason(error: Exception) -> str:
-    cause = error.args[0] if error.args else error
-    return str(getattr(cause, "reason", cause))
 
 
 @contextmanager

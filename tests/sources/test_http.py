@@ -128,6 +128,15 @@ def test_no_password_of_an_address_is_in_an_error(site: Site, store: Store, hast
     assert "s3cret" not in caught.value.message
 
 
+def test_a_signature_in_an_address_is_sent_and_not_shown(site: Site, store: Store, hasty: Network) -> None:
+    site.files["/words?signature=s3cret"] = BODY
+    Download(f"{site.url}/words?signature=s3cret", Digest.of(BODY), hasty).bring(store)
+    for address in (f"{site.url}/none?signature=s3cret", "http://127.0.0.1:9/none?signature=s3cret"):
+        with pytest.raises(SourceError) as caught:
+            Download(address, Digest.of(b""), hasty).bring(store)
+        assert "s3cret" not in caught.value.message
+
+
 def test_offline_nothing_is_asked(site: Site, store: Store) -> None:
     with pytest.raises(SourceError, match="--offline"):
         download(site, Network(is_offline=True)).bring(store)

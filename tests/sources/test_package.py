@@ -10,12 +10,14 @@ import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from builder.digest import Digest
 from builder.errors import IntegrityError, SourceError
+from builder.sources.dataset import DatasetSource, Part
 from builder.sources.package import DEBIAN, NPM, PYPI, PackageSource
 from builder.sources.selection import Selection
 from builder.sources.source import Network
@@ -104,6 +106,25 @@ def test_once_fetched_a_package_needs_no_index(index: Path, store: Store) -> Non
     assert "course_words/words.txt" in offline.bring(resolved, store).by_path
     with pytest.raises(SourceError, match="--offline"):
         offline.resolve()
+
+
+def test_a_package_that_two_parts_of_a_dataset_use_is_asked_for_once(index: Path, store: Store) -> None:
+    wheel(index / "course-words", "1.0")
+    takes = [Selection((pattern,)) for pattern in ("course_words/*.txt", "*.dist-info/METADATA")]
+    parts = [Part(PackageSource(PYPI, "course-words", store, selection=one), None, False) for one in takes]
+    asked: list[str] = []
+
+    def counted(name: str, version: str | None, file: str, folder: Path) -> None:
+        asked.append(name)
+        PYPI.download(name, version, file, folder)
+
+    registry = replace(PYPI, download=counted)
+    dataset = DatasetSource(tuple(replace(part, source=replace(part.source, registry=registry)) for part in parts))
+    resolved = dataset.resolve()
+    assert asked == ["course-words"]
+    assert resolved["0.sha256"] == resolved["1.sha256"]
+    names = {entry.path for entry in dataset.bring(resolved, store).entries}
+    assert names == {"course_words/words.txt", "course_words-1.0.dist-info/METADATA"}
 
 
 @pytest.mark.parametrize("version", [None, "9.9"])

@@ -6,7 +6,7 @@ import random
 from pathlib import Path, PurePosixPath
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from builder.digest import Digest
@@ -28,6 +28,7 @@ def without_conflicts(entries: list[Entry]) -> list[Entry]:
     return [entry for entry in {entry.path: entry for entry in entries}.values() if entry.path not in parents]
 
 
+@settings(deadline=None)
 @given(st.lists(ENTRIES, max_size=12).map(without_conflicts), st.randoms(use_true_random=False))
 def test_the_order_entries_come_in_does_not_matter(entries: list[Entry], order: random.Random) -> None:
     shuffled = entries.copy()
@@ -38,6 +39,7 @@ def test_the_order_entries_come_in_does_not_matter(entries: list[Entry], order: 
     assert [entry.path for entry in tree.entries] == sorted(entry.path for entry in entries)
 
 
+@settings(deadline=None)  # it writes to a disk that others use too
 @given(entries=st.lists(ENTRIES, max_size=8).map(without_conflicts), target=st.text(min_size=1, max_size=5))
 def test_a_tree_comes_back_from_the_store_as_it_was(
     entries: list[Entry], target: str, tmp_path_factory: pytest.TempPathFactory
@@ -53,6 +55,7 @@ def test_a_tree_comes_back_from_the_store_as_it_was(
     assert get_tree(tree.digest, store) == tree
 
 
+@settings(deadline=None)
 @given(PATHS)
 def test_plain_paths_are_accepted(path: str) -> None:
     require_inside(path, "here")
