@@ -1,4 +1,4 @@
-"""The Dockerfiles as they are rendered, word for word. After a wanted change: WORKSHOP_GOLDEN=write pytest tests/system"""
+"""The Dockerfiles, word for word. After a wanted change: WORKSHOP_GOLDEN=write pytest tests/system"""
 
 import os
 from pathlib import Path

@@ -1,0 +1,164 @@
+"""Whole systems: what is in them, what must not be in them, and that they are made once."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from contents import Member, members_of
+
+from builder.manifest.packages import Packages
+from builder.progress import Journal
+from builder.store.objects import Store
+from builder.system.build import Workbench, build_appliance_system, build_debian_system, build_image_system
+from builder.system.clients import Clients, machine_clients
+from builder.system.engine import Engine
+from builder.system.layout import write_base
+
+pytestmark = pytest.mark.slow
+
+ROOT = Path(__file__).parents[2]
+SMALL = Packages(system=("less",), python=("idna",))
+MARK = "setting-of-this-machine"
+"""In every setting that tells something of this machine; must be in no layer."""
+
+
+def marked_clients() -> Clients:
+    real = machine_clients()
+    return dataclasses.replace(
+        real,
+        apt_options={**real.apt_options, f"Workshop::{MARK}": MARK},
+        pip={**real.pip, "trusted-host": f"{MARK}.test {real.pip.get('trusted-host', '')}"},
+        certificates=real.certificates + f"\n# {MARK}\n".encode(),
+    )
+
+
+def bench(engine: Engine, store: Store, tmp_path: Path) -> Workbench:
+    return Workbench(engine, store, Journal(), tmp_path / "logs", ask_clients=marked_clients)
+
+
+def where_marked(files: dict[str, Member]) -> list[str]:
+    return [name for name, member in files.items() if MARK.encode() in member.data]
+
+
+def test_a_system_on_a_bootstrapped_debian(engine: Engine, store: Store, tmp_path: Path) -> None:
+    tools = bench(engine, store, tmp_path)
+    system = build_debian_system("bookworm", SMALL, tools, jupyter=False)
+    files = members_of(system.layers, store)
+    assert {"usr/bin/less", "opt/workshop/venv/bin/python", "etc/ssl/certs/ca-certificates.crt"} <= set(files)
+    assert any(name.endswith("site-packages/idna/__init__.py") for name in files)
+    assert b"workshop:x:1000:100:" in files["etc/passwd"].data
+    assert b"\nworkshop:!:" in files["etc/shadow"].data
+    home = files["home/workshop"].info
+    assert (home.uid, home.gid, home.mode & 0o777) == (1000, 100, 0o775)
+    assert system.config["Env"][0].startswith("PATH=/opt/workshop/venv/bin:")
+
+    assert where_marked(files) == []
+    assert files["etc/machine-id"].data == b""
+    assert files["etc/apt/sources.list"].data.startswith(b"#")
+    assert [
+        name for name in files if name.startswith(("var/lib/apt/lists/", "var/cache/apt/", "tmp/", "root/.cache"))
+    ] == []
+    assert [name for name, member in files.items() if name.startswith("var/log/") and member.info.isfile()] == []
+    assert [name for name in files if name.startswith("run/secrets/") and files[name].info.isfile()] == []
+    assert [name for name, member in files.items() if member.info.isdev()] == []
+
+    again = Workbench(engine, store, Journal(), tmp_path / "logs", ask_clients=lambda: pytest.fail("asked again"))
+    assert build_debian_system("bookworm", SMALL, again, jupyter=False) == system
+    assert [stage.cached for stage in again.journal.stages] == [True, True]
+
+
+def test_a_system_is_made_again_when_its_layer_is_gone_from_the_store(
+    engine: Engine, store: Store, tmp_path: Path
+) -> None:
+    tools = bench(engine, store, tmp_path)
+    first = build_debian_system("bookworm", Packages(), tools, jupyter=False)
+    store.path(first.layers[-1].blob.digest).unlink()
+    second = build_debian_system("bookworm", Packages(), tools, jupyter=False)
+    assert tools.journal.stages[-1].cached is False
+    assert store.has(second.layers[-1].blob.digest)
+    assert [layer.diff_id for layer in second.layers] == [layer.diff_id for layer in first.layers]
+
+
+def test_a_system_on_an_image_that_stands_in_a_folder(engine: Engine, store: Store, tmp_path: Path) -> None:
+    tools = bench(engine, store, tmp_path)
+    lower = build_debian_system("bookworm", Packages(), tools, jupyter=False)
+    write_base(lower, tmp_path / "image", store)
+    system = build_image_system("oci:image", tmp_path, Packages(system=("less",)), tools, jupyter=False)
+    assert [layer.diff_id for layer in system.layers[: len(lower.layers)]] == [layer.diff_id for layer in lower.layers]
+    own = members_of(system.layers[len(lower.layers) :], store)
+    assert "usr/bin/less" in own
+    assert where_marked(own) == []
+
+
+def test_a_package_that_does_not_exist_is_named(engine: Engine, store: Store, tmp_path: Path) -> None:
+    with pytest.raises(Exception, match="no-such-package-here") as caught:
+        build_debian_system(
+            "bookworm", Packages(system=("no-such-package-here",)), bench(engine, store, tmp_path), jupyter=False
+        )
+    assert "logs/system.log" in getattr(caught.value, "hint", "")
+    assert not list((store.root / "scratch").iterdir())
+
+
+def test_a_system_that_boots_has_kernel_and_systemd_and_nothing_of_its_own(
+    engine: Engine, store: Store, tmp_path: Path
+) -> None:
+    tools = bench(engine, store, tmp_path)
+    system = build_debian_system("bookworm", Packages(), tools, jupyter=False)
+    booting = build_appliance_system(system, tools, ssh=True)
+    assert booting.layers[: len(system.layers)] == system.layers
+    files = members_of(booting.layers[len(system.layers) :], store)
+    assert {"vmlinuz", "initrd.img", "usr/sbin/init", "usr/sbin/sshd", "usr/bin/systemd"} & set(files) >= {
+        "vmlinuz", "initrd.img", "usr/sbin/sshd"
+    }  # fmt: skip
+    kernel, initrd = files["vmlinuz"].info.linkname, files["initrd.img"].info.linkname
+    assert files[initrd].info.size > 10_000_000
+    assert files[kernel].info.size > 1_000_000
+    assert files["etc/machine-id"].data == b""
+    assert [name for name in files if name.startswith("etc/ssh/ssh_host")] == []
+    assert where_marked(files) == []
+
+
+def test_an_ordinary_user_builds_a_system(ordinary_user: str) -> None:
+    home = Path(f"~{ordinary_user}").expanduser()
+    program = home / "build_it.py"
+    program.write_text(ORDINARY)
+    shutil.chown(program, ordinary_user)
+    words = [
+        "runuser",
+        "-u",
+        ordinary_user,
+        "--",
+        "env",
+        f"HOME={home}",
+        f"PYTHONPATH={ROOT}",
+        "PYTHONDONTWRITEBYTECODE=1",
+    ]
+    done = subprocess.run([*words, sys.executable, program], cwd=home, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["1", "True", "0:0", "1000:100", "[]"]
+
+
+ORDINARY = """
+import os, sys, tarfile
+from pathlib import Path
+from builder.manifest.packages import Packages
+from builder.progress import Journal
+from builder.store.objects import Store
+from builder.system.build import Workbench, build_debian_system
+from builder.system.choose import choose_engine
+
+assert os.geteuid() != 0
+store = Store(Path("store"))
+bench = Workbench(choose_engine("buildah", store), store, Journal(), Path("logs"))
+system = build_debian_system("bookworm", Packages(system=("less",)), bench, jupyter=False)
+with tarfile.open(store.path(system.layers[0].blob.digest)) as tar:
+    members = {member.name.strip("/"): member for member in tar}
+owner = lambda name: f"{members[name].uid}:{members[name].gid}"
+left = sorted(path.name for path in (store.root / "buildah").iterdir() if path.name != "lock")
+print(len(system.layers), "usr/bin/less" in members, owner("usr/bin/less"), owner("home/workshop"), left)
+"""
