@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.status import Status
 
+SHOWN = 3
+"""How many of the stages under way are named."""
+
 UNITS = ((10**9, "GB"), (10**6, "MB"), (10**3, "kB"))
 
 
@@ -70,8 +73,11 @@ class Terminal:
     def _show_running(self) -> None:
         if self.status is None:
             return
+        from rich.markup import escape
+
         if self.running:
-            self.status.update(" · ".join(self.running))
+            more = f" and {len(self.running) - SHOWN} more" if len(self.running) > SHOWN else ""
+            self.status.update(escape(" · ".join(self.running[:SHOWN]) + more))
             self.status.start()
         else:
             self.status.stop()

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from builder.progress import Journal, Stage
+from builder.progress import Event, Journal, Stage
 from builder.terminal import Terminal, bytes_of, line_of
 
 
@@ -62,6 +62,19 @@ def test_a_terminal_gets_colour_and_the_same_lines(monkeypatch: pytest.MonkeyPat
     shown = on_a_terminal(work)
     assert "\x1b[33mwarning: no KVM [here]" in shown
     assert "reused" in shown
+
+
+def test_a_terminal_names_what_is_under_way_but_not_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+
+    def many(terminal: Terminal) -> None:
+        with terminal:
+            for name in ("one", "two", "three", "four", "five"):
+                terminal.listen(Event(stage=Stage(f"[{name}]")))
+
+    shown = on_a_terminal(many)
+    assert "[one] · [two] · [three] and 2 more" in shown
+    assert "[four]" not in shown
 
 
 def test_no_color_is_obeyed_on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
