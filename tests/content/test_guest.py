@@ -81,12 +81,12 @@ def stop(server: subprocess.Popen[str]) -> None:
 def guest(guest_python: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guest]:
     prefix, port = tmp_path_factory.mktemp("guest"), free_port()
     lay_out(prefix, guest_python, port)
-    server, line = started(prefix, HOME=str(prefix / "nowhere"), JUPYTER_TOKEN="from-outside")
+    server, line = started(prefix, HOME=str(prefix / "nowhere"), JUPYTER_TOKEN="given-here")
     try:
-        assert line == f"The workshop is ready: http://127.0.0.1:{port}/?token=from-outside\n", (
+        assert line == f"The workshop is ready: http://127.0.0.1:{port}/?token=given-here\n", (
             prefix / "log"
         ).read_text()
-        yield Guest(prefix, f"http://127.0.0.1:{port}", "from-outside", guest_python)
+        yield Guest(prefix, f"http://127.0.0.1:{port}", "given-here", guest_python)
     finally:
         stop(server)
 

@@ -35,7 +35,8 @@ class WorkshopFiles(AuthenticatedFileHandler):
         self.set_header("Cache-Control", "no-cache")  # a page may change; its Etag saves sending it again
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
-        if any(part.startswith(".") for part in self.path_args[0].split("/")):
+        asked = self.path_args[0]
+        if "\0" in asked or any(part.startswith(".") for part in asked.split("/")):
             raise web.HTTPError(404)
         real_root = os.path.realpath(root)
         if os.path.commonpath([real_root, os.path.realpath(absolute_path)]) != real_root:
