@@ -12,8 +12,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from docker.auth import INDEX_NAME
-
 from builder.digest import Digest, canonical_json, key_of
 from builder.errors import OutputError
 from builder.files import whole_file
@@ -113,6 +111,8 @@ def _index(image: Image, manifest: Blob, tags: Sequence[str]) -> bytes:
 
 def normal_name(tag: str) -> str:
     """A short name as engines spell it out; a name that starts with a host stays as it is."""
+    from docker.auth import INDEX_NAME  # a quarter of a second, which a build with nothing to write need not wait
+
     first, slash, _ = tag.partition("/")
     if slash and ("." in first or ":" in first or first == "localhost"):
         return tag

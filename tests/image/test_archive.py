@@ -9,11 +9,12 @@ import tarfile
 from pathlib import Path
 
 import pytest
+from docker.auth import INDEX_NAME
 from images import runtime
 
 from builder.digest import Digest
 from builder.errors import OutputError, StoreError
-from builder.image.archive import write_archive
+from builder.image.archive import normal_name, write_archive
 from builder.image.oci import Image, compose
 from builder.store.layers import TAR_ZSTD, Layer
 from builder.store.objects import Store
@@ -138,6 +139,16 @@ def test_names_engines_would_refuse_are_refused(tmp_path: Path, image: Image, st
     with pytest.raises(OutputError, match="name"):
         write_archive(image, tmp_path / "image.tar", store, tags)
     assert not (tmp_path / "image.tar").exists()
+
+
+@pytest.mark.parametrize("tag", ["localhost/digits:1", "registry.test:5000/digits:1", "registry.test/a/b:1"])
+def test_a_name_with_a_host_is_already_spelled_out(tag: str) -> None:
+    assert normal_name(tag) == tag
+
+
+@pytest.mark.parametrize(("tag", "rest"), [("digits:1", "/library/digits:1"), ("team/digits:1", "/team/digits:1")])
+def test_a_short_name_gets_the_host_engines_would_add(tag: str, rest: str) -> None:
+    assert normal_name(tag) == INDEX_NAME + rest
 
 
 def test_zstd_layers_are_refused(tmp_path: Path, image: Image, store: Store) -> None:
