@@ -41,7 +41,7 @@ _AGAIN = "build again with --no-cache"
 
 @dataclass(frozen=True)
 class Exported:
-    """An image as an engine left it: its configuration, and the file of each layer with the digest of its plain tar."""
+    """An image as an engine left it: its configuration, and each layer's file with the digest its tar must have."""
 
     config: Mapping[str, Any]
     layers: tuple[tuple[Path, Digest], ...]
@@ -56,7 +56,7 @@ def read_exported(folder: Path) -> Exported:
             paths = [folder / name for name in only["Layers"]]
         else:
             config, layers = _read_layout(folder, None)
-            paths = [_blob(folder, layer["digest"]) for layer in layers]
+            paths = [_path(folder, layer["digest"]) for layer in layers]
         digests = [Digest.parse(text) for text in config["rootfs"]["diff_ids"]]
         return Exported(config, tuple(zip(paths, digests, strict=True)))
     except _UNREADABLE as error:
@@ -92,10 +92,13 @@ def _read_layout(folder: Path, tag: str | None) -> tuple[dict[str, Any], list[di
     return json.loads(_blob(folder, manifest["config"]["digest"]).read_bytes()), manifest["layers"]
 
 
+def _path(folder: Path, digest: str) -> Path:
+    return folder / "blobs/sha256" / Digest.parse(digest).hex
+
+
 def _blob(folder: Path, digest: str) -> Path:
     """The file of a blob whose bytes are what its name says."""
-    named = Digest.parse(digest)
-    path = folder / "blobs/sha256" / named.hex
+    named, path = Digest.parse(digest), _path(folder, digest)
     received = Digest.of_chunks(chunks_of(path))
     if received != named:
         raise mismatch(named, received, str(path))
@@ -106,9 +109,7 @@ def _adopt(folder: Path, entry: Mapping[str, Any], diff_id: Digest, store: Store
     media_type = _MEDIA_TYPES.get(entry["mediaType"])
     if media_type is None:
         raise ValueError(f"a layer has the media type {entry['mediaType']}, which this builder cannot read")
-    blob = store.put_file(
-        folder / "blobs/sha256" / Digest.parse(entry["digest"]).hex, expected=Digest.parse(entry["digest"])
-    )
+    blob = store.put_file(_path(folder, entry["digest"]), expected=Digest.parse(entry["digest"]))
     _require_plain(store.path(blob.digest), diff_id)
     return Layer(blob, diff_id, media_type, note)
 
