@@ -44,11 +44,11 @@ class Machine:
     console: Path
     process: subprocess.Popen[bytes]
 
-    def wait_for_http(self, path: str = "/", deadline: float = 300) -> str:
+    def wait_for_http(self, path: str = "/", deadline: float = 600) -> str:
         """The guest's answer to GET `path`; fails with the end of the console's log when none comes in time."""
         return str(self._wait(lambda: self._get(path), deadline))
 
-    def wait_for_console(self, text: str, deadline: float = 300) -> str:
+    def wait_for_console(self, text: str, deadline: float = 600) -> str:
         """All that the serial console showed, once `text` is in it."""
         return str(self._wait(lambda: self.shown() if text in self.shown() else None, deadline))
 
