@@ -87,7 +87,8 @@ def test_a_notebook_runs_offline_within_its_deadline(path: Path, workshop: Path,
     folder = workshop / "repos" / path.parent
     done = subprocess.run(
         [*offline, guest_python, "-c", RUN, folder / path.name, str(DEADLINE)],
-        cwd=folder, env={**os.environ, **ONE_THREAD}, capture_output=True, text=True, timeout=DEADLINE + START_UP, check=False,
+        cwd=folder, env={**os.environ, **ONE_THREAD}, timeout=DEADLINE + START_UP,
+        capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
 
