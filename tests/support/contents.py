@@ -17,11 +17,26 @@ class Member:
 
 
 def members_of(layers: Iterable[Layer], store: Store) -> dict[str, Member]:
-    """All members of gzipped or plain layers, the upper ones' over the lower ones'; `./` and slashes taken off."""
-    found = {}
+    """What the layers give together: the upper ones' members over the lower ones', whiteouts done and kept."""
+    found: dict[str, Member] = {}
     for layer in layers:
-        with tarfile.open(store.path(layer.blob.digest)) as tar:
-            for info in tar:
-                file = tar.extractfile(info) if info.isfile() else None
-                found[info.name.removeprefix("./").strip("/")] = Member(info, file.read() if file else b"")
+        own = members_of_one(layer, store)
+        for name in own:
+            folder, mark, gone = name.rpartition(".wh.")
+            if mark:
+                path = folder + gone
+                found = {
+                    other: one for other, one in found.items() if other != path and not other.startswith(f"{path}/")
+                }
+        found |= own
+    return found
+
+
+def members_of_one(layer: Layer, store: Store) -> dict[str, Member]:
+    """All members of a gzipped or plain layer; `./` and slashes taken off."""
+    found = {}
+    with tarfile.open(store.path(layer.blob.digest)) as tar:
+        for info in tar:
+            file = tar.extractfile(info) if info.isfile() else None
+            found[info.name.removeprefix("./").strip("/")] = Member(info, file.read() if file else b"")
     return found
