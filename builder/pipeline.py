@@ -158,9 +158,24 @@ def _images(choice: Choice, image: Image, job: Job, out: Path) -> list[Made]:
 
 
 def _appliance(choice: Choice, content: Content, system: System, job: Job, out: Path) -> Made:
-    own = settings.settings(jupyter_port(choice))
+    own = {**settings.settings(jupyter_port(choice)), **_ssh_settings(choice)}
     built: Appliance = build_appliance(system.layers, own, content, appliance_spec(choice), job.store, job.journal, out)
     return Made("ova", built.path, built.digest, built.bytes, built.unpacked)
+
+
+def _ssh_settings(choice: Choice) -> dict[str, tuple[bytes, int]]:
+    """Who may log in, by key only; not in the home, whose group may write to it and which sshd therefore distrusts."""
+    ssh = choice.manifest.services.ssh
+    if ssh is None:
+        return {}
+    rules = "AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\nPasswordAuthentication no\nPermitRootLogin no\n"
+    return {
+        f"etc/ssh/authorized_keys.d/{places.USER}": (
+            "".join(f"{key}\n" for key in ssh.authorized_keys).encode(),
+            0o644,
+        ),
+        "etc/ssh/sshd_config.d/workshop.conf": (rules.encode(), 0o644),
+    }
 
 
 def appliance_spec(choice: Choice) -> ApplianceSpec:

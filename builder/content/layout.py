@@ -1,9 +1,9 @@
 """Repos with their data links, and datasets: the same layout in a local tree, in an image and in an appliance.
 
-    data/<dataset>/…          each dataset's bytes, once
-    repos/<repo>/…            the repo's own files
-    repos/<repo>/<link>       → ../…/data/<dataset>, a relative symbolic link to the dataset's folder
-    index.html                the landing page
+data/<dataset>/…          each dataset's bytes, once
+repos/<repo>/…            the repo's own files
+repos/<repo>/<link>       → ../…/data/<dataset>, a relative symbolic link to the dataset's folder
+index.html                the landing page
 """
 
 from __future__ import annotations

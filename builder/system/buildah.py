@@ -24,7 +24,9 @@ class Buildah:
         self.storage = storage.absolute()
 
     def build(self, recipe: Recipe, result: Path, log: Path) -> None:
-        base = ["--build-arg", f"BASE=oci:{recipe.base}:{BASE}"] if recipe.base else []
+        # A path relative to `folder`: buildah makes an image's name of it, and a name takes neither `/.cache` nor capitals.
+        folder = recipe.base.parent if recipe.base else None
+        base = ["--build-arg", f"BASE=oci:{recipe.base.name}:{BASE}"] if recipe.base else []
         with self._held():
             words = [
                 *self._words("bud"),
@@ -35,7 +37,7 @@ class Buildah:
                 *("--file", str(recipe.write_dockerfile())),
                 str(recipe.context),
             ]
-            build_with(self.name, words, log, _STEP, self._environment())
+            build_with(self.name, words, log, _STEP, self._environment(), folder)
 
     def _words(self, verb: str) -> list[str]:
         return ["buildah", "--root", f"{self.storage}/root", "--runroot", f"{self.storage}/run", verb]

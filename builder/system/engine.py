@@ -48,12 +48,17 @@ class Engine(Protocol):
 
 
 def build_with(
-    engine: str, words: Sequence[str | Path], log: Path, step: re.Pattern[str], env: Mapping[str, str]
+    engine: str,
+    words: Sequence[str | Path],
+    log: Path,
+    step: re.Pattern[str],
+    env: Mapping[str, str],
+    cwd: Path | None = None,
 ) -> None:
     """Run an engine's build; on failure say at which step, with its last lines."""
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_bytes(b"")
-    done = run(words, env=env, log_file=log, check=False)
+    done = run(words, cwd=cwd, env=env, log_file=log, check=False)
     if done.code == 0:
         return
     text = log.read_text(errors="replace")
