@@ -27,6 +27,7 @@ RUN --mount=type=secret,id=sources,target=/run/secrets/sources --mount=type=secr
       udev \
       zstd \
  && update-initramfs -c -k all \
+ && ln -sf "boot/initrd.img-$(readlink /vmlinuz | sed 's|^boot/vmlinuz-||')" /initrd.img \
  && rm -f /*.old \
  && printf 'L+! /etc/resolv.conf - - - - ../run/systemd/resolve/stub-resolv.conf\n' >/etc/tmpfiles.d/workshop-resolv.conf \
  && usermod --lock root \
