@@ -24,7 +24,7 @@ class Buildah:
         self.storage = storage.absolute()
 
     def build(self, recipe: Recipe, result: Path, log: Path) -> None:
-        # A path relative to `folder`: buildah makes an image's name of it, and a name takes neither `/.cache` nor capitals.
+        # Relative, since buildah makes an image's name of it, and a name takes neither `/.cache` nor capitals.
         folder = recipe.base.parent if recipe.base else None
         base = ["--build-arg", f"BASE=oci:{recipe.base.name}:{BASE}"] if recipe.base else []
         with self._held():
