@@ -19,7 +19,7 @@ from qemu import booted, disks_of
 from virtualbox import opened
 
 ROOT = Path(__file__).parents[1]
-ADDRESS = re.compile(r"http://127\.0\.0\.1:8080/\?token=([0-9a-f]{32})")
+ADDRESS = re.compile(r"http://127\.0\.0\.1:8080/\?token=([0-9a-f]{12})")
 
 pytestmark = pytest.mark.slow
 

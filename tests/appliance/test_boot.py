@@ -18,7 +18,7 @@ from builder.store.objects import Store
 pytestmark = pytest.mark.slow
 
 ROOM = 256 << 20
-TOKEN = re.compile(r"http://127\.0\.0\.1:18080/\?token=([0-9a-f]{32})")
+TOKEN = re.compile(r"http://127\.0\.0\.1:18080/\?token=([0-9a-f]{12})")
 
 
 @pytest.fixture(scope="module")
