@@ -22,7 +22,7 @@ from isal import isal_zlib
 from builder.digest import Digest
 from builder.errors import IntegrityError, SourceError
 from builder.store.layers import TAR, TAR_GZIP, TAR_ZSTD, Layer
-from builder.store.objects import Blob, Store
+from builder.store.objects import Store
 
 BLOCK = 1 << 20
 LEVEL = 6
@@ -38,12 +38,6 @@ def put_layer(chunks: Iterable[bytes], store: Store, *, note: str, packed: bool 
         with part.open("wb", buffering=0) as file:
             plain, blob = (_write_packed if packed else _write_plain)(blocks_of(chunks), file)
         return Layer(store.adopt(part, blob), plain, TAR_GZIP if packed else TAR, note)
-
-
-def put_gzip(chunks: Iterable[bytes], store: Store) -> tuple[Blob, Digest]:
-    """Keep the gzipped form of a stream; give its blob and the digest of the plain bytes."""
-    layer = put_layer(chunks, store, note="")
-    return layer.blob, layer.diff_id
 
 
 def blocks_of(chunks: Iterable[bytes]) -> Iterator[bytes]:

@@ -8,8 +8,8 @@ from builder.digest import Digest, key_of
 from builder.errors import SourceError
 from builder.progress import Journal
 from builder.run import run
+from builder.store.layout import read_layout
 from builder.store.objects import Store
-from builder.system.layout import read_image
 from builder.system.system import System, recall_system
 
 _LOCAL = "oci:"
@@ -39,7 +39,7 @@ def base_image(
 def _from_layout(layout: Path, tag: str | None, reference: str, store: Store) -> System:
     if not (layout / "index.json").is_file():
         raise SourceError(f"{layout} is no OCI layout: it has no index.json", hint="correct base.image in the manifest")
-    config, layers = read_image(layout, tag, store, f"base {reference}")
+    config, layers = read_layout(layout, tag, store, note=f"base {reference}")
     settings = config.get("config") or {}
     identity = Digest.parse(key_of([layer.to_json() for layer in layers]))
     return System(layers, {"Env": settings["Env"]} if settings.get("Env") else {}, identity.hex)

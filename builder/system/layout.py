@@ -17,7 +17,7 @@ import zstandard
 from isal import igzip
 
 from builder.digest import Digest, canonical_json
-from builder.errors import EngineError, SourceError
+from builder.errors import EngineError
 from builder.files import CHUNK, chunks_of, share
 from builder.store.compress import put_layer
 from builder.store.layers import TAR, TAR_GZIP, TAR_ZSTD, Layer
@@ -63,22 +63,6 @@ def read_exported(folder: Path) -> Exported:
         raise EngineError(f"the engine left no image that can be read: {error}", hint=_AGAIN) from error
 
 
-def read_image(folder: Path, tag: str | None, store: Store, note: str) -> tuple[Mapping[str, Any], tuple[Layer, ...]]:
-    """Bring an image of an OCI layout (the only one when `tag` is None) into the store as it is, all verified."""
-    try:
-        config, entries = _read_layout(folder, tag)
-        platform = f"{config.get('os')}/{config.get('architecture')}"
-        if platform != "linux/amd64":
-            raise SourceError(
-                f"the image in {folder} is for {platform}, not linux/amd64", hint="choose another base.image"
-            )
-        digests = [Digest.parse(text) for text in config["rootfs"]["diff_ids"]]
-        layers = tuple(_adopt(folder, *pair, store, note) for pair in zip(entries, digests, strict=True))
-    except _UNREADABLE as error:
-        raise SourceError(f"{folder} is no OCI layout that can be read: {error}", hint="correct base.image") from error
-    return config, layers
-
-
 def _read_layout(folder: Path, tag: str | None) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The configuration and the layer descriptors of one image."""
     entries = json.loads((folder / "index.json").read_bytes())["manifests"]
@@ -103,15 +87,6 @@ def _blob(folder: Path, digest: str) -> Path:
     if received != named:
         raise mismatch(named, received, str(path))
     return path
-
-
-def _adopt(folder: Path, entry: Mapping[str, Any], diff_id: Digest, store: Store, note: str) -> Layer:
-    media_type = _MEDIA_TYPES.get(entry["mediaType"])
-    if media_type is None:
-        raise ValueError(f"a layer has the media type {entry['mediaType']}, which this builder cannot read")
-    blob = store.put_file(_path(folder, entry["digest"]), expected=Digest.parse(entry["digest"]))
-    _require_plain(store.path(blob.digest), diff_id)
-    return Layer(blob, diff_id, media_type, note)
 
 
 def take_layers(exported: Exported, known: tuple[Layer, ...], store: Store, note: str, since: int) -> tuple[Layer, ...]:
