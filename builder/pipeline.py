@@ -47,7 +47,7 @@ def make(job: Job, ready: Prepared, out: Path) -> tuple[Made, ...]:
     system = _system(choice, bench)
     made: list[Made] = []
     if {"oci", "docker"} & set(choice.outputs):
-        made += _images(choice, _image(choice, ready.content, system, job.store, job.journal), job, out)
+        made += _images(choice, image_of(choice, ready.content, system, job.store, job.journal), job, out)
     if "ova" in choice.outputs:
         made.append(
             _appliance(choice, ready.content, build_appliance_system(system, bench, ssh=_has_ssh(choice)), job, out)
@@ -83,7 +83,8 @@ def _system(choice: Choice, bench: Workbench) -> System:
     return build_image_system(base.image, choice.folder, choice.packages, bench, jupyter=has_jupyter)
 
 
-def _image(choice: Choice, content: Content, system: System, store: Store, journal: Journal) -> Image:
+def image_of(choice: Choice, content: Content, system: System, store: Store, journal: Journal) -> Image:
+    """The image of a choice: the system, then a layer for each dataset and each repo, then settings and page."""
     layers = list(system.layers)
     for folder, tree in content.folders().items():
         kind, _, name = folder.partition("/")

@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ import pytest
 from dockerd import client
 from qemu import booted, disks_of
 from virtualbox import opened
+
+from builder.digest import Digest
+from builder.files import chunks_of
+from builder.image.validate import validate_layout
 
 ROOT = Path(__file__).parents[1]
 ADDRESS = re.compile(r"http://127\.0\.0\.1:8080/\?token=([0-9a-f]{12})")
@@ -129,9 +134,7 @@ def test_virtualbox_imports_the_appliance(outputs: dict[str, Path]) -> None:
 def test_two_builds_from_one_lock_in_two_folders_are_the_same(
     outputs: dict[str, Path], out: Path, tmp_path: Path
 ) -> None:
-    again = {one["kind"]: one for one in built(tmp_path, "--locked")["outputs"]}
-    first = {one["kind"]: one for one in built(out, "--locked")["outputs"]}
-    assert {kind: one["digest"] for kind, one in again.items()} == {kind: one["digest"] for kind, one in first.items()}
+    assert digests_of(built(tmp_path, "--locked")) == digests_of(built(out, "--locked"))
 
 
 def test_a_build_with_nothing_changed_runs_no_stage_but_looks(outputs: dict[str, Path], out: Path) -> None:
@@ -139,3 +142,34 @@ def test_a_build_with_nothing_changed_runs_no_stage_but_looks(outputs: dict[str,
     stages = {stage["name"]: stage["cached"] for stage in built(out)["stages"]}
     assert stages["system"] and stages["appliance-system"] and stages["system disk"] and stages["content disk"]
     assert {path: path.stat().st_mtime_ns for path in outputs.values()} == before
+
+
+def digests_of(result: dict[str, Any]) -> dict[str, str]:
+    return {one["kind"]: one["digest"] for one in result["outputs"]}
+
+
+def test_a_build_that_is_killed_leaves_whole_outputs_and_the_next_goes_on(
+    outputs: dict[str, Path], out: Path, tmp_path: Path
+) -> None:
+    right = digests_of(built(out))
+    for delay in (0.3, 0.6, 0.9, 1.2, 1.6, 2.0, 2.5):
+        words = [sys.executable, ROOT / "build.py", "build", "--yes", "--quiet", "--out", tmp_path]
+        running = subprocess.Popen(words, cwd=ROOT, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+        try:
+            running.wait(delay)
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+        for kind in ("docker", "ova"):
+            whole = tmp_path / outputs[kind].name
+            if whole.exists():
+                assert str(Digest.of_chunks(chunks_of(whole))) == right[kind]
+        if (tmp_path / outputs["oci"].name / "index.json").exists():
+            validate_layout(tmp_path / outputs["oci"].name)
+    assert digests_of(built(tmp_path)) == right
+
+
+def test_two_builds_at_once_on_one_store_both_succeed(outputs: dict[str, Path], out: Path, tmp_path: Path) -> None:
+    with ThreadPoolExecutor(2) as pair:
+        both = list(pair.map(built, (tmp_path / "one", tmp_path / "two")))
+    assert digests_of(both[0]) == digests_of(both[1]) == digests_of(built(out))
