@@ -102,9 +102,8 @@ def test_nothing_of_this_machine_is_in_the_container(container: str) -> None:
         [sys.executable, "-m", "pip", "config", "list"], capture_output=True, text=True, check=True
     )
     hosts = set(re.findall(r"https?://(?:[^/@\s']*@)?([^/\s':]+)", settings.stdout))
-    words = [*hosts, os.uname().nodename, str(ROOT)]
-    for word in words:
-        script = f"grep -rIlF -- '{word}' /etc /home /opt/workshop/venv/pyvenv.cfg /var/log 2>/dev/null || true"
+    for word in (*hosts, str(ROOT)):
+        script = f"grep -rIlwF -- '{word}' /etc /home /opt/workshop/venv/pyvenv.cfg /var/log 2>/dev/null || true"
         assert not in_container(container, "sh", "-c", script).strip(), word
 
 
