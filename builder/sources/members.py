@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import bz2
+import errno
 import gzip
 import lzma
+import os
 import stat
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -24,7 +27,7 @@ from builder.store.trees import require_inside
 _LONGEST_LINK = 4096
 UNREADABLE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError, gzip.BadGzipFile, EOFError,
-    NotImplementedError,
+    NotImplementedError, struct.error, UnicodeDecodeError,
 )  # fmt: skip
 
 
@@ -91,9 +94,21 @@ def _plain(file: IO[bytes]) -> Iterator[IO[bytes]]:
             reader.close()
 
 
+def _zip_of(file: IO[bytes]) -> zipfile.ZipFile:
+    try:
+        return zipfile.ZipFile(file)
+    except OSError as error:
+        if error.errno != errno.EINVAL:
+            raise
+        raise zipfile.BadZipFile("its directory begins before the file") from error
+
+
 def _zip_members(file: IO[bytes], origin: str) -> Iterator[Member]:
-    with zipfile.ZipFile(file) as archive:
+    end = file.seek(0, os.SEEK_END)
+    with _zip_of(file) as archive:
         for info in archive.infolist():
+            if not 0 <= info.header_offset < end:
+                raise zipfile.BadZipFile(f"{info.filename} begins outside the file")
             mode = info.external_attr >> 16
             if info.flag_bits & 1:
                 raise SourceError(

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from builder.errors import BuilderError, SourceError
@@ -257,6 +257,7 @@ def test_a_zip_that_lies_about_a_size_is_refused(tmp_path: Path, store: Store) -
 
 
 @settings(max_examples=150, deadline=None)
+@example(data=b"\x01", kind="zip", at=965)  # a directory that says its member begins before the file
 @given(data=st.binary(max_size=300), kind=st.sampled_from(sorted(MAKERS)), at=st.integers(0, 2000))
 def test_damage_anywhere_is_an_error_of_ours_or_harmless(
     data: bytes, kind: str, at: int, tmp_path_factory: pytest.TempPathFactory
