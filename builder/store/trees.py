@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import posixpath
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -88,13 +87,6 @@ def require_inside(path: str, origin: str) -> None:
         raise SourceError(
             f"{origin} holds the path {path!r}, which is not a plain path inside its folder; nothing was kept"
         )
-
-
-def link_stays_inside(path: str, target: str) -> bool:
-    """Whether a symbolic link at `path` with `target` resolves inside the folder that holds `path`'s tree."""
-    if target.startswith("/"):
-        return False
-    return posixpath.normpath(posixpath.join(posixpath.dirname(path), target)).split("/")[0] != ".."
 
 
 def put_tree(tree: Tree, store: Store) -> Blob:

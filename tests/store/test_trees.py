@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from builder.digest import Digest
 from builder.errors import SourceError, StoreError
 from builder.store.objects import Store
-from builder.store.trees import Entry, Tree, get_tree, link_stays_inside, put_tree, require_inside
+from builder.store.trees import Entry, Tree, get_tree, put_tree, require_inside
 
 NAMES = st.text(
     st.characters(blacklist_categories=("Cs",), blacklist_characters="/\\\0"), min_size=1, max_size=8
@@ -68,21 +68,6 @@ def test_plain_paths_are_accepted(path: str) -> None:
 def test_paths_that_leave_or_are_not_normal_are_refused(path: str, spoiled: str) -> None:
     with pytest.raises(SourceError):
         require_inside(spoiled.format(path), "here")
-
-
-@pytest.mark.parametrize(
-    ("path", "target", "inside"),
-    [
-        ("a/b", "../c", True),
-        ("a/b", "../../c", False),
-        ("b", "..", False),
-        ("b", "..c", True),
-        ("a/b", "/etc", False),
-        ("a/b", "..", True),
-    ],
-)
-def test_a_link_stays_inside_or_does_not(path: str, target: str, inside: bool) -> None:
-    assert link_stays_inside(path, target) is inside
 
 
 def test_a_path_twice_or_a_file_that_is_also_a_folder_is_refused() -> None:
