@@ -1,6 +1,7 @@
 """What a workshop is: manifest, cards and profiles as strict models, and the lock; mistakes have file and line."""
 
-from builder.manifest.card import Card, FileSpec
+from builder.manifest.card import Card
+from builder.manifest.file_spec import FileSpec
 from builder.manifest.lock import Lock, Pin, changes, read_lock, write_lock
 from builder.manifest.manifest import Manifest
 from builder.manifest.packages import Packages

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from builder.manifest.card import Card, FileSpec
+from builder.manifest.card import Card
+from builder.manifest.file_spec import FileSpec
 from builder.manifest.manifest import Appliance, Base, Jupyter, Manifest, Services, Ssh
 from builder.manifest.packages import Packages
 from builder.manifest.profile import Profile

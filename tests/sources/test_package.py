@@ -17,7 +17,8 @@ import pytest
 
 from builder.digest import Digest
 from builder.errors import IntegrityError, SourceError
-from builder.sources.dataset import DatasetSource, Part
+from builder.sources.dataset import DatasetSource
+from builder.sources.part import Part
 from builder.sources.package import DEBIAN, NPM, PYPI, PackageSource
 from builder.sources.selection import Selection
 from builder.sources.source import Network
