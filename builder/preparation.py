@@ -8,7 +8,7 @@ from pathlib import Path
 from builder.content.layout import Content, link_data
 from builder.content.page import page_of
 from builder.manifest.lock import Lock, changes, read_lock, write_lock
-from builder.manifest.repo_workshop import FILES
+from builder.manifest.repo_workshop import FILES, unused_files
 from builder.manifest.workshop import Choice, load
 from builder.progress import Journal
 from builder.sources.fetch import fetch
@@ -68,6 +68,7 @@ def locked(job: Job) -> Locked:
     choice = workshop.choose(job.profile)
     lock = _resolved(job, choice, old)
     fetch(lock, replace(choice, datasets={}), job.store, job.journal, network=job.network)
+    _warn_of_unused(choice, lock, job)
     grown = workshop.adopt({name: _own_files(lock, name, job.store) for name in choice.repos}).choose(job.profile)
     if set(grown.datasets) != set(choice.datasets):
         lock = _resolved(job, grown, old)
@@ -100,6 +101,12 @@ def content_of(choice: Choice, lock: Lock, store: Store) -> Content:
 
 def _resolved(job: Job, choice: Choice, old: Lock | None) -> Lock:
     return resolve(choice, old, job.store, job.journal, update=job.update, locked=job.locked, network=job.network)
+
+
+def _warn_of_unused(choice: Choice, lock: Lock, job: Job) -> None:
+    for name in choice.repos:
+        for sentence in unused_files(get_tree(lock.repos[name].tree, job.store).by_path, name):
+            job.journal.warn(sentence)
 
 
 def _own_files(lock: Lock, repo: str, store: Store) -> dict[str, bytes]:

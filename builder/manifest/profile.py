@@ -19,18 +19,19 @@ LATER_OUTPUTS = ("kit",)
 class Profile(Strict):
     """A named choice of repos and outputs, with a budget."""
 
+    later = {"check": "comes with a later release; leave it out"}  # noqa: RUF012  # a ClassVar of Strict
+
     only: tuple[Name, ...] | None = Field(None, alias="with", description="Only these repos")
     without: tuple[Name, ...] = Field((), description="All repos but these")
     outputs: tuple[Output, ...] = Field(OUTPUTS, min_length=1, description="What to make")
     budget: Size | None = Field(None, description="The most all outputs together may weigh")
     private: StrictBool = Field(False, description="Private repos may be in its outputs")
-    check: tuple[Literal["notebooks"], ...] = Field((), description="What to prove after a build")
 
     @classmethod
     def rules(cls, raw: Mapping[str, Any]) -> Iterator[Rule]:
         if "with" in raw and "without" in raw:
             yield ("without",), "stands beside with; give only one of the two"
-        for key in ("with", "without", "outputs", "check"):
+        for key in ("with", "without", "outputs"):
             listed = raw[key] if isinstance(raw.get(key), list) else []
             for place, name in enumerate(listed):
                 if name in listed[:place]:

@@ -6,7 +6,7 @@ there is such a folder, else in the repo's root. `workshop.yaml` may stand in ei
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, TypeAdapter, ValidationError
@@ -21,6 +21,11 @@ from builder.manifest.strict import Rule, Strict, validated
 FOLDERS = (".binder/", "binder/", "")
 FILES = tuple(f"{folder}{name}" for folder in FOLDERS for name in ("workshop.yaml", "requirements.txt", "apt.txt"))
 """Every path of a repo that `merge_repo` wants to see."""
+_UNUSED = {
+    "postBuild": "is not run; declare packages in workshop.yaml, requirements.txt or apt.txt, downloads as datasets",
+    "environment.yml": "is not read; declare its packages in requirements.txt, apt.txt or workshop.yaml",
+}
+"""Files of the same specification that nothing here is made from, and what to do instead."""
 _ENTRY: dict[str, TypeAdapter[str]] = {
     "requirements.txt": TypeAdapter(PythonRequirement),
     "apt.txt": TypeAdapter(SystemPackage),
@@ -53,6 +58,12 @@ def merge_repo(repo: Repo, files: Mapping[str, bytes], name: str = "repo") -> tu
     refuse(faults, hint="correct these files of the repo, or declare in the manifest what it needs")
     kept = {path: dataset for path, dataset in own.data.items() if not any(_touch(path, other) for other in repo.data)}
     return {**kept, **repo.data}, own.packages.joined([Packages(python=python, system=system)])
+
+
+def unused_files(paths: Collection[str], name: str) -> Iterator[str]:
+    """A sentence for each file among a repo's paths that its author may expect to count, and that does not."""
+    for file, advice in _UNUSED.items():
+        yield from (f"{name}: {folder}{file} {advice}" for folder in FOLDERS if folder + file in paths)
 
 
 def _touch(one: str, other: str) -> bool:

@@ -31,7 +31,6 @@ class Choice:
     outputs: tuple[Output, ...]
     budget: int | None
     private: bool
-    check: tuple[str, ...]
     manifest: Manifest
     folder: Path
 
@@ -68,7 +67,6 @@ class Workshop:
             chosen.outputs,
             chosen.budget,
             chosen.private,
-            chosen.check,
             self.manifest,
             self.folder,
         )

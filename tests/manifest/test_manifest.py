@@ -44,7 +44,7 @@ repos:
 profiles:
   default: {{without: [trainer]}}
   usb-4gb: {{with: [digits], budget: 4 GB, outputs: [ova]}}
-  inside: {{private: true, outputs: [docker], check: [notebooks]}}
+  inside: {{private: true, outputs: [docker]}}
 """
 
 
@@ -210,7 +210,7 @@ MISTAKES = {
     "profiles: {p: {with: [a], without: [a]}}": "profiles.p.without: stands beside with; give only one of the two",
     "profiles: {p: {budget: 4}}": "profiles.p.budget: 4 is no size; write it like 4 GB or 500 MB",
     "profiles: {p: {packages: {}}}": "profiles.p.packages: is not a key here",
-    "profiles: {p: {check: [image]}}": "profiles.p.check[0]: 'image' is not possible here; use 'notebooks'",
+    "profiles: {p: {check: [notebooks]}}": "profiles.p.check: comes with a later release; leave it out",
     "repos: {digits: {path: x}}\nprofiles: {p: {with: [digit]}}": (
         "manifest.yaml:4: profiles.p.with[0]: there is no repo 'digit'; did you mean 'digits'?"
     ),

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from builder.errors import ManifestError
-from builder.manifest import merge_repo
+from builder.manifest import FILES, merge_repo
 from builder.manifest.repo import Repo
+from builder.manifest.repo_workshop import unused_files
 
 TEXT = """\
 packages: {python: [numpy>=2]}
@@ -20,7 +21,7 @@ repos:
 profiles:
   default: {}
   small: {with: [plain, apple], budget: 500 MB, outputs: [ova]}
-  bare: {without: [zebra, apple], private: true, check: [notebooks]}
+  bare: {without: [zebra, apple], private: true}
 """
 
 
@@ -44,7 +45,7 @@ def test_only_what_the_chosen_repos_link_to_is_chosen(workshop: Any) -> None:
     assert list(choice.repos) == ["apple", "plain"] and list(choice.datasets) == ["set-a"]
     assert choice.budget == 500_000_000 and choice.outputs == ("ova",)
     bare = workshop.choose("bare")
-    assert list(bare.repos) == ["plain"] and not bare.datasets and bare.private and bare.check == ("notebooks",)
+    assert list(bare.repos) == ["plain"] and not bare.datasets and bare.private
 
 
 def test_a_choice_cannot_be_changed(workshop: Any) -> None:
@@ -159,3 +160,15 @@ def test_every_mistake_of_a_repo_s_own_files_is_told_at_once() -> None:
         merge_repo(Repo(path="x"), files)
     assert ".binder: stands beside binder" in caught.value.message
     assert "workshop.yaml:1: x:" in caught.value.message
+
+
+@pytest.mark.parametrize("folder", ["", "binder/", ".binder/"])
+def test_a_repo_s_file_that_is_not_used_is_named_with_what_to_do_instead(folder: str) -> None:
+    paths = [f"{folder}postBuild", f"{folder}environment.yml", "docs/postBuild", "docs/environment.yml"]
+    script, conda = unused_files(paths, "digits")
+    assert script.startswith(f"digits: {folder}postBuild is not run; declare packages in workshop.yaml")
+    assert conda.startswith(f"digits: {folder}environment.yml is not read; declare its packages in requirements.txt")
+
+
+def test_files_that_are_used_are_not_warned_of() -> None:
+    assert list(unused_files(FILES, "digits")) == []
