@@ -40,7 +40,7 @@ class Digest:
         return cls(hashlib.sha256(data).hexdigest())
 
     @classmethod
-    def of_chunks(cls, chunks: Iterable[bytes]) -> Digest:
+    def of_chunks(cls, chunks: Iterable[bytes | memoryview]) -> Digest:
         hasher = hashlib.sha256()
         for chunk in chunks:
             hasher.update(chunk)

@@ -41,8 +41,11 @@ def _no_space(folder: Path) -> StoreError:
 
 
 @contextmanager
-def whole_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
-    """Open a file beside `path`; it takes that name, synced, when the block ends without an error."""
+def whole_file(path: Path, mode: int = 0o644, *, synced: bool = True) -> Iterator[IO[bytes]]:
+    """Open a file beside `path`; it takes that name when the block ends without an error.
+
+    Unless `synced` is False it is on the disk by then; without, a power cut may leave any bytes under the name.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name[:100]}.{os.getpid()}-{secrets.token_hex(4)}")
     with space_is_named(path.parent):
@@ -52,7 +55,8 @@ def whole_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
                 yield file
                 file.flush()
                 os.fchmod(file.fileno(), mode)
-                os.fsync(file.fileno())
+                if synced:
+                    os.fsync(file.fileno())
                 if not has_name:
                     # Python follows the link only when it is given a descriptor, which an absolute path never uses
                     os.link(f"/proc/self/fd/{file.fileno()}", part, src_dir_fd=file.fileno(), follow_symlinks=True)
@@ -60,7 +64,8 @@ def whole_file(path: Path, mode: int = 0o644) -> Iterator[IO[bytes]]:
         except BaseException:
             part.unlink(missing_ok=True)
             raise
-        sync_folder(path.parent)
+        if synced:
+            sync_folder(path.parent)
 
 
 def _open_part(part: Path) -> tuple[int, bool]:

@@ -13,7 +13,7 @@ from builder.digest import Digest
 from builder.errors import ProgramError, SourceError
 from builder.run import find
 from builder.sources.address import Address
-from builder.sources.folder import put_files
+from builder.sources.intake import put_files
 from builder.sources.links import require_links_inside
 from builder.sources.mirror import Mirror
 from builder.sources.source import ONLINE, Network, redacted

@@ -10,7 +10,7 @@ from pathlib import Path
 from builder.digest import Digest
 from builder.errors import SourceError
 from builder.sources.archive import unpack
-from builder.sources.folder import put_steady
+from builder.sources.intake import put_steady
 from builder.sources.http import Download
 from builder.sources.selection import ALL, Selection
 from builder.store.objects import Store
@@ -18,7 +18,7 @@ from builder.store.trees import Entry, Tree
 
 
 @dataclass(frozen=True)
-class WebFile:
+class WebFileSource:
     """One file from a web server."""
 
     download: Download

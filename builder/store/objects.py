@@ -5,6 +5,7 @@ Layout, and what always holds:
     objects/ab/<62 hex>     complete and hashes to its name; appears by rename; read-only; never changed
     records/<kind>/<key>    JSON: what a stage made from inputs that hash to <key>; written after its objects
     scratch/<pid>-…         half-done work; removed when its process is gone
+    unsynced/<boot>-<pid>   a process published objects that the disk may not have yet (see unsynced.py)
     lock                    shared by builds, held alone by gc
 """
 
@@ -12,10 +13,11 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import itertools
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +25,11 @@ from typing import Any
 
 from builder.digest import Digest, canonical_json
 from builder.errors import IntegrityError, StoreError
-from builder.files import CHUNK, chunks_of, remove_folder, space_is_named, sync_folder, write_whole
+from builder.files import chunks_of, remove_folder, space_is_named, whole_file
+from builder.store.unsynced import Unsynced
+from builder.store.workshops import Uses
+
+_numbers = itertools.count()
 
 
 @dataclass(frozen=True)
@@ -41,9 +47,12 @@ class Store:
         """A forgetful store recalls no record, so that every stage runs again; its objects are still used."""
         self.root = root.absolute()
         self.is_forgetful = is_forgetful
+        self.uses = Uses()
         try:
-            for name in ("objects", "records", "scratch"):
+            for name in ("objects", "records", "scratch", "unsynced"):
                 (self.root / name).mkdir(parents=True, exist_ok=True)
+            self._unsynced = Unsynced(self.root / "unsynced", self.root / "objects")
+            self.torn = tuple(self._unsynced.drop_torn())
         except OSError as error:
             raise StoreError(
                 f"the store {root} cannot be made: {error.strerror}", hint="choose another with --store DIR"
@@ -53,7 +62,8 @@ class Store:
         return self.root / "objects" / digest.hex[:2] / digest.hex[2:]
 
     def has(self, digest: Digest) -> bool:
-        return self.path(digest).exists()
+        place = f"{self.root}/objects/{digest.hex[:2]}/{digest.hex[2:]}"
+        return os.path.exists(place)  # noqa: PTH110 - asked for every file there is
 
     def size(self, digest: Digest) -> int:
         return self._found(digest).stat().st_size
@@ -70,73 +80,94 @@ class Store:
             raise StoreError(f"{digest} is not in the store", hint="python3 build.py fetch")
         return path
 
-    def put(self, chunks: Iterable[bytes], *, expected: Digest | None = None, origin: str = "here") -> Blob:
+    def put(
+        self, chunks: Iterable[bytes | memoryview], *, expected: Digest | None = None, origin: str = "here"
+    ) -> Blob:
         """Take bytes in whole. Raise IntegrityError, keeping nothing, when they do not match `expected`."""
-        with space_is_named(self.root):
-            handle, name = tempfile.mkstemp(dir=self.root / "scratch", prefix=f"{os.getpid()}-object-")
-            part = Path(name)
-            try:
-                hasher, size = hashlib.sha256(), 0
-                with os.fdopen(handle, "wb", buffering=0) as file:
-                    for chunk in chunks:
-                        hasher.update(chunk)
-                        file.write(chunk)
-                        size += len(chunk)
-                    blob = Blob(Digest(hasher.hexdigest()), size)
-                    if expected is not None and blob.digest != expected:
-                        raise mismatch(expected, blob.digest, origin)
-                    self._publish(part, file.fileno(), blob.digest)
-                return blob
-            finally:
-                part.unlink(missing_ok=True)
+        with self._part() as (part, descriptor):
+            hasher, size = hashlib.sha256(), 0
+            for chunk in chunks:
+                hasher.update(chunk)
+                _write_all(descriptor, chunk)
+                size += len(chunk)
+            blob = Blob(Digest(hasher.hexdigest()), size)
+            if expected is not None and blob.digest != expected:
+                raise mismatch(expected, blob.digest, origin)
+            self._publish(part, descriptor, blob.digest)
+            return blob
 
     def put_bytes(self, data: bytes) -> Blob:
         digest = Digest.of(data)
-        if self.has(digest):
-            return Blob(digest, len(data))
-        return self.put([data], expected=digest)
+        if not self.has(digest):
+            with self._part() as (part, descriptor):
+                _write_all(descriptor, data)
+                self._publish(part, descriptor, digest)
+        return Blob(digest, len(data))
 
     def put_file(self, path: Path, *, expected: Digest | None = None) -> Blob:
         """Take a file's bytes in; its own bytes stay where they are, and are read once when they are new."""
         if expected is not None and self.has(expected):
             return Blob(expected, self.size(expected))
-        if path.stat().st_size <= CHUNK:
-            data = path.read_bytes()
-            if expected is not None and Digest.of(data) != expected:
-                raise mismatch(expected, Digest.of(data), str(path))
-            return self.put_bytes(data)
         return self.put(chunks_of(path), expected=expected, origin=str(path))
 
     def adopt(self, path: Path, digest: Digest) -> Blob:
-        """Take over a file of this store's scratch whose digest was computed while it was written."""
+        """Take over a file of this store's own disk whose digest was computed while it was written."""
         size = path.stat().st_size
         with path.open("rb") as file:
             self._publish(path, file.fileno(), digest)
-        path.unlink(missing_ok=True)
         return Blob(digest, size)
+
+    @contextmanager
+    def _part(self) -> Iterator[tuple[Path, int]]:
+        """A new file in scratch, open for writing; gone when the block fails; `_publish` takes it."""
+        part = self.root / "scratch" / f"{os.getpid()}-object-{next(_numbers)}"
+        with space_is_named(self.root):
+            descriptor = os.open(part, os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            try:
+                yield part, descriptor
+            except BaseException:
+                part.unlink(missing_ok=True)
+                raise
+            finally:
+                os.close(descriptor)
 
     def _publish(self, part: Path, descriptor: int, digest: Digest) -> None:
         target = self.path(digest)
         if target.exists():
+            part.unlink()
             return
+        self._unsynced.begin()
         os.fchmod(descriptor, 0o444)
-        os.fsync(descriptor)
-        target.parent.mkdir(exist_ok=True)
-        part.rename(target)
-        sync_folder(target.parent)
+        try:
+            part.rename(target)
+        except FileNotFoundError:
+            target.parent.mkdir(exist_ok=True)
+            part.rename(target)
+
+    def settle(self) -> None:
+        """Wait until the disk has every object that was published: to be called before an output is said to be made."""
+        self._unsynced.settle()
 
     def recall(self, kind: str, key: str) -> Any | None:
         """What a stage of this kind made from these inputs, or None; a record that cannot be read counts as none."""
         if self.is_forgetful:
             return None
         try:
-            return json.loads((self.root / "records" / kind / key).read_bytes())
+            made = json.loads((self.root / "records" / kind / key).read_bytes())
         except (FileNotFoundError, ValueError):
             return None
+        self.uses.records.add(f"{kind}/{key}")
+        return made
 
     def remember(self, kind: str, key: str, made: Any) -> None:
         """Record what a stage made. All objects it names must be in the store already."""
-        write_whole(self.root / "records" / kind / key, canonical_json(made))
+        self.uses.records.add(f"{kind}/{key}")
+        with whole_file(self.root / "records" / kind / key, synced=False) as file:
+            file.write(canonical_json(made))
+
+    def hold(self, *blobs: Blob) -> None:
+        """Say that what this call makes is of these objects, so that gc keeps them though no record names them."""
+        self.uses.digests.update(blob.digest.hex for blob in blobs)
 
     @contextmanager
     def scratch(self, purpose: str) -> Iterator[Path]:
@@ -156,14 +187,36 @@ class Store:
             self._sweep()
             yield
 
-    def _sweep(self) -> None:
+    @contextmanager
+    def alone(self, tell_wait: Callable[[], None]) -> Iterator[None]:
+        """Have the store without any build; `tell_wait` is called when one runs that must be waited for."""
+        with (self.root / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                tell_wait()
+                fcntl.flock(file, fcntl.LOCK_EX)
+            yield
+
+    def leftovers(self) -> Iterator[Path]:
+        """What is in scratch of processes that are gone."""
         for leftover in (self.root / "scratch").iterdir():
             owner = leftover.name.split("-", 1)[0]
             if owner.isdigit() and not Path("/proc", owner).exists():
-                if leftover.is_dir():
-                    remove_folder(leftover)
-                else:
-                    leftover.unlink(missing_ok=True)
+                yield leftover
+
+    def _sweep(self) -> None:
+        for leftover in self.leftovers():
+            if leftover.is_dir():
+                remove_folder(leftover)
+            else:
+                leftover.unlink(missing_ok=True)
+
+
+def _write_all(descriptor: int, data: bytes | memoryview) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(descriptor, left) :]
 
 
 def mismatch(expected: Digest, received: Digest, origin: str) -> IntegrityError:

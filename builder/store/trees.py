@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Any
 
 from builder.digest import Digest, canonical_json
@@ -45,10 +44,9 @@ class Tree:
             if entry.path in files:
                 raise SourceError(f"{entry.path} stands twice in {origin}")
             files.add(entry.path)
-        for entry in ordered:
-            for parent in PurePosixPath(entry.path).parents:
-                if str(parent) in files:
-                    raise SourceError(f"{parent} is both a file and a folder in {origin}")
+        for folder in _folders(files):
+            if folder in files:
+                raise SourceError(f"{folder} is both a file and a folder in {origin}")
         return cls(ordered)
 
     @cached_property
@@ -72,10 +70,21 @@ class Tree:
         return [entry for entry in self.entries if entry.digest is not None and not store.has(entry.digest)]
 
 
+def _folders(paths: Iterable[str]) -> set[str]:
+    """Every folder that a path stands in, at any depth."""
+    found: set[str] = set()
+    for path in paths:
+        folder = path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
+    return found
+
+
 def require_inside(path: str, origin: str) -> None:
     """Raise SourceError unless `path` is relative, normal and stays inside its folder."""
     parts = path.split("/")
-    if any("\udc80" <= letter <= "\udcff" for letter in path):
+    if not path.isascii() and any("\udc80" <= letter <= "\udcff" for letter in path):
         raise SourceError(f"{origin} holds the path {path!r}, whose name is not UTF-8; rename it")
     if (
         not path

@@ -24,7 +24,7 @@ from builder.image.archive import write_archive
 from builder.image.config import Runtime
 from builder.image.layer import content_layer
 from builder.image.oci import Image, compose, write_layout
-from builder.sources.folder import put_files
+from builder.sources.intake import put_files
 from builder.store.objects import Store
 from builder.store.trees import Tree
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from builder.digest import Digest
 from builder.errors import IntegrityError, SourceError
-from builder.sources import folder as folder_module
+from builder.sources import intake
 from builder.sources.folder import FileSource, FolderSource
 from builder.store.objects import Store
 
@@ -84,13 +84,18 @@ def test_a_file_that_changes_while_it_is_read_is_refused(
 ) -> None:
     (lesson / "growing").write_bytes(b"x" * size)
 
-    def chunks_then_growth(path: Path) -> Iterator[bytes]:
-        yield path.read_bytes()
-        if path.name == "growing":
-            with path.open("ab") as file:
-                file.write(b"more")
+    def then_growth(put: Callable[..., Digest]) -> Callable[..., Digest]:
+        def put_and_grow(self: intake._Intake, descriptor: int, name: str, expected: Digest | None) -> Digest:
+            digest = put(self, descriptor, name, expected)
+            if name.endswith("growing"):
+                with (lesson / "growing").open("ab") as file:
+                    file.write(b"more")
+            return digest
 
-    monkeypatch.setattr(folder_module, "chunks_of", chunks_then_growth)
+        return put_and_grow
+
+    for put in ("_put_small", "_put_large"):
+        monkeypatch.setattr(intake._Intake, put, then_growth(getattr(intake._Intake, put)))
     with pytest.raises(SourceError, match="lesson/growing changed while it was read"):
         paths(lesson, store)
 
