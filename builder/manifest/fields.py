@@ -22,6 +22,8 @@ _UNITS = {"B": 1, "kB": 10**3, "KB": 10**3, "KiB": 2**10, "kiB": 2**10}
 _UNITS |= {f"{letter}B": 10 ** (3 * power) for power, letter in enumerate("MGT", 2)}
 _UNITS |= {f"{letter}iB": 2 ** (10 * power) for power, letter in enumerate("MGT", 2)}
 _GIT_SCHEMES = ("https", "http", "ssh", "file")
+REMOTE_SCHEMES = ("ftp", "sftp", "s3", "gs", "gcs", "az", "abfs", "abfss")
+"""What a data file may come from beside http and https; fsspec reads them."""
 
 
 def matching(pattern: str, wanted: str) -> AfterValidator:
@@ -66,6 +68,23 @@ def web_address(text: str) -> str:
     _require_address(text)
     if not is_web(text) or not urlsplit(text).hostname:
         raise wrong(f"{text!r} must be an address that starts with https:// or http://")
+    return text
+
+
+def data_address(text: str) -> str:
+    """An http, https or ftp address, or one of an object store: s3, gs, az, abfs."""
+    scheme = text.partition("://")[0]
+    if scheme in ("http", "https"):
+        return web_address(text)
+    if scheme not in REMOTE_SCHEMES:
+        known = ", ".join(REMOTE_SCHEMES)
+        raise wrong(f"{text!r} must be an address that starts with https:// or http://, or with one of {known}")
+    _require_address(text)
+    parts = urlsplit(text)
+    if parts.username and not scheme.startswith("abfs"):
+        raise wrong("the address holds a user name; leave it to the machine's own settings")
+    if not parts.path.strip("/"):
+        raise wrong(f"{text!r} names no file; write it like {scheme}://place/folder/file")
     return text
 
 
@@ -141,6 +160,7 @@ Line = Annotated[str, matching(r"[^\n\x85\u2028\u2029]*\S[^\n\x85\u2028\u2029]*"
 PlainPath = Annotated[str, AfterValidator(plain_path)]
 HostPath = Annotated[str, AfterValidator(host_path)]
 WebAddress = Annotated[str, AfterValidator(web_address)]
+DataAddress = Annotated[str, AfterValidator(data_address)]
 GitAddress = Annotated[str, AfterValidator(git_address)]
 ArchiveAddress = Annotated[str, AfterValidator(archive_address)]
 GitRef = Annotated[
@@ -154,6 +174,15 @@ DebianName = Annotated[str, matching(r"[a-z0-9][a-z0-9+.-]+", "is no name of a D
 PackageVersion = Annotated[
     str, matching(r"[A-Za-z0-9][A-Za-z0-9.+!_~:-]*", "is no exact version, like 1.2.0; ranges are for `packages`")
 ]
+Doi = Annotated[str, matching(r"10\.[0-9]{4,9}/[^\s?#\\]+", "is no DOI, like 10.5281/zenodo.1234567")]
+HubName = Annotated[
+    str, matching(r"[A-Za-z0-9][A-Za-z0-9._-]*(/[A-Za-z0-9][A-Za-z0-9._-]*)?", "is no name on the hub, like owner/name")
+]
+KaggleName = Annotated[str, matching(r"[A-Za-z0-9_-]+/[A-Za-z0-9_-]+", "is no dataset of Kaggle, like owner/name")]
+DriveId = Annotated[
+    str, matching(r"[A-Za-z0-9_-]{10,100}", "is no file id of Google Drive: that stands after /d/ or id= in its link")
+]
+FileName = Annotated[str, matching(r"(?!\.)[^/\\\n\0]+", "must be the name of a file, without a folder")]
 Size = Annotated[
     int, BeforeValidator(size_of), WithJsonSchema({"type": "string", "examples": ["4 GB", "500 MB"]}, mode="validation")
 ]

@@ -12,7 +12,7 @@ from builder.manifest.faults import Fault, nearest, refuse
 from builder.manifest.manifest import Manifest
 from builder.manifest.packages import Packages
 from builder.manifest.positions import Document, read_document
-from builder.manifest.profile import Output
+from builder.manifest.profile import Output, Profile
 from builder.manifest.repo import Repo
 from builder.manifest.repo_workshop import merge_repo
 from builder.manifest.strict import validated
@@ -57,6 +57,7 @@ class Workshop:
                 hint=f"use --profile with one of: {', '.join(sorted(self.manifest.profiles))}",
             )
         repos = {repo: spec for repo, spec in sorted(self.manifest.repos.items()) if chosen.takes(repo)}
+        refuse([Fault("", 0, f"profiles.{name}", text) for text in _private_links(chosen, repos, self.cards)])
         linked = {dataset for spec in repos.values() for dataset in spec.data.values()}
         packages = self.manifest.packages.joined(self.needs[repo] for repo in repos if repo in self.needs)
         return Choice(
@@ -101,9 +102,29 @@ def load(path: Path) -> Workshop:
     if document.value is None and not document.faults:
         refuse(faults, hint="python3 build.py init")
     cards, card_faults = _load_cards(path.parent, _links(document))
+    if manifest is not None:
+        faults += [
+            document.fault(("profiles", name), text)
+            for name, profile in manifest.profiles.items()
+            for text in _private_links(profile, manifest.repos, cards)
+        ]
     refuse(sorted([*faults, *card_faults], key=lambda fault: (fault.file != path.name, fault.file, fault.line)))
     assert manifest is not None
     return Workshop(manifest, cards, path.parent)
+
+
+def _private_links(profile: Profile, repos: Mapping[str, Repo], cards: Mapping[str, Card]) -> list[str]:
+    """What is wrong with a profile that is not private and takes repos that link to private datasets."""
+    if profile.private:
+        return []
+    return [
+        f"holds the repo {name!r}, which links to the private dataset {dataset!r}; "
+        f"add private: true to the profile, or without: [{name}]"
+        for name, repo in repos.items()
+        if profile.takes(name)
+        for dataset in sorted(set(repo.data.values()))
+        if dataset in cards and cards[dataset].private
+    ]
 
 
 def _read(path: Path) -> bytes:

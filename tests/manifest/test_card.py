@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+from builder.errors import ManifestError
+
 HEX = "b" * 64
 USE = "repos: {a: {path: x, data: {d: words}}}\n"
 FULL = f"""\
@@ -51,10 +53,27 @@ MISTAKES = {
     f"{HEAD}files:\n  - {{pypi: a}}\n  - {{}}": "words.yaml:5: files[1]: has no source; give one of url, file",
     f"{HEAD}files: [{{pypi: a, npm: b}}]": "words.yaml:3: files[0].npm: stands beside pypi; give only one of",
     f"{HEAD}files: [{{url: 'https://x/y'}}]": "words.yaml:3: files[0].sha256: is missing: what is fetched",
-    f"{HEAD}files: [{{url: 'ftp://x/y', sha256: {HEX}}}]": "files[0].url: 'ftp://x/y' must be an address that",
+    f"{HEAD}files: [{{url: 'gopher://x/y', sha256: {HEX}}}]": "files[0].url: 'gopher://x/y' must be an address that",
+    f"{HEAD}files: [{{url: 's3://bucket', sha256: {HEX}}}]": "files[0].url: 's3://bucket' names no file; write it like s3://",
+    f"{HEAD}files: [{{url: 'ftp://me@x/y', sha256: {HEX}}}]": "files[0].url: the address holds a user name",
+    f"{HEAD}files: [{{url: 's3://bucket/key'}}]": "files[0].sha256: is missing: what is fetched",
+    f"{HEAD}files: [{{gdrive: 1a2b3c4d5e6f}}]": "files[0].sha256: is missing: what is fetched",
+    f"{HEAD}files: [{{gdrive: 'https://x', sha256: {HEX}}}]": "files[0].gdrive: 'https://x' is no file id",
+    f"{HEAD}files: [{{doi: 'https://doi.org/10.1/a'}}]": "is no DOI, like 10.5281/zenodo.1234567",
+    f"{HEAD}files: [{{doi: 10.5281/zenodo.1, sha256: {HEX}}}]": "files[0].sha256: goes with url or file or gdrive",
+    f"{HEAD}files: [{{huggingface: a/b/c}}]": "files[0].huggingface: 'a/b/c' is no name on the hub",
+    f"{HEAD}files: [{{huggingface: a/b, type: datset}}]": "files[0].type: 'datset' is not possible here; use",
+    f"{HEAD}files: [{{git: a, type: model}}]": "files[0].type: goes with huggingface, not with git",
+    f"{HEAD}files: [{{pypi: a, ref: main}}]": "files[0].ref: goes with git or huggingface, not with pypi",
+    f"{HEAD}files: [{{kaggle: titanic}}]": "files[0].kaggle: 'titanic' is no dataset of Kaggle, like owner/name",
+    f"{HEAD}files: [{{kaggle: a/b, version: v3}}]": "files[0].version: is no version of a Kaggle dataset",
+    f"{HEAD}files: [{{manual: a.csv}}]": "files[0].from: is missing: name the page where a person gets the file",
+    f"{HEAD}files: [{{manual: ../a, from: 'https://x/y'}}]": "files[0].manual: '../a' must be the name of a file",
+    f"{HEAD}files: [{{file: a, say: hello}}]": "files[0].say: goes with manual, not with file",
+    f"{HEAD}files: [{{hugingface: a/b}}]": "files[0].hugingface: is not a key here; did you mean 'huggingface'?",
     f"{HEAD}files: [{{url: 'https:///y', sha256: {HEX}}}]": "files[0].url: 'https:///y' is no address",
-    f"{HEAD}files: [{{file: a, version: '1'}}]": "files[0].version: goes with pypi or npm or debian, not with file",
-    f"{HEAD}files: [{{pypi: a, unpack: true}}]": "files[0].unpack: goes with url or file, not with pypi",
+    f"{HEAD}files: [{{file: a, version: '1'}}]": "files[0].version: goes with pypi or npm or debian or kaggle, not",
+    f"{HEAD}files: [{{pypi: a, unpack: true}}]": "files[0].unpack: goes with url or file or gdrive or manual, not",
     f"{HEAD}files: [{{file: a, to: ../b}}]": "files[0].to: '../b' must be a path inside its folder",
     f"{HEAD}files: [{{file: /a}}]": "files[0].file: '/a' must be a path relative to the manifest's folder",
     f"{HEAD}files: [{{pypi: a, members: [/etc/*]}}]": "files[0].members[0]: '/etc/*' must be a path inside its folder",
@@ -87,3 +106,32 @@ def test_a_broken_card_that_two_repos_name_is_told_once(desk: Any) -> None:
 
 def test_without_any_cards_the_missing_one_is_told(desk: Any) -> None:
     assert desk.told(USE) == ["manifest.yaml:3: repos.a.data.d: there is no card datasets/words.yaml"]
+
+
+def test_of_a_file_that_a_person_gets_the_licence_counts_and_the_words_do_not(desk: Any) -> None:
+    text = f"{HEAD}files: [{{manual: a.csv, from: 'https://x/y', say: sign up}}]"
+    inputs = []
+    for card in (text, text.replace("sign up", "log in").replace("x/y", "x/z"), text.replace("MIT", "CC0-1.0")):
+        desk.card("words", card)
+        inputs.append(desk.load(USE).cards["words"].inputs())
+    assert inputs[0] == inputs[1] != inputs[2]
+
+
+def test_a_private_dataset_is_for_private_profiles_only(desk: Any) -> None:
+    desk.card("words", FULL + "private: true\n")
+    assert desk.told(USE) == [
+        "manifest.yaml:1: profiles.default: holds the repo 'a', which links to the private dataset 'words'; "
+        "add private: true to the profile, or without: [a]"
+    ]
+    open_one = USE + "profiles:\n  default: {private: true}\n  open: {outputs: [oci]}\n"
+    assert [line.partition(": holds")[0] for line in desk.told(open_one)] == ["manifest.yaml:6: profiles.open"]
+    loaded = desk.load(open_one.replace("open: {", "open: {without: [a], "))
+    assert loaded.choose().private and set(loaded.choose().datasets) == {"words"}
+    assert not loaded.choose("open").datasets
+
+
+def test_a_repo_s_own_file_does_not_bring_a_private_dataset_into_an_open_profile(desk: Any) -> None:
+    desk.card("words", FULL + "private: true\n")
+    loaded = desk.load("repos: {a: {path: x}}\n").adopt({"a": {"workshop.yaml": b"data: {d: words}"}})
+    with pytest.raises(ManifestError, match=r"profiles\.default: holds the repo 'a', which links to the private"):
+        loaded.choose()
