@@ -38,6 +38,14 @@ class UnreachableError(SourceError):
     """A host that does not answer, or not well; it may do so in a moment."""
 
 
+class RefusedError(SourceError):
+    """A host that answers, and says no: `status` is what it says (404 not there, 401 and 403 not for you)."""
+
+    def __init__(self, message: str, status: int, *, hint: str = "", where: str = "") -> None:
+        super().__init__(message, hint=hint, where=where)
+        self.status = status
+
+
 @dataclass(frozen=True)
 class Network:
     """Whether anything outside may be asked, how often, and how long the first pause is; each next one doubles."""

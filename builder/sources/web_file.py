@@ -11,7 +11,7 @@ import requests
 from builder.digest import Digest
 from builder.errors import BuilderError, IntegrityError, SourceError
 from builder.sources.http import Download
-from builder.sources.source import ONLINE, Network
+from builder.sources.source import ONLINE, Network, RefusedError
 from builder.sources.together import Outcome, outcomes
 from builder.store.objects import Blob, Store
 
@@ -59,10 +59,12 @@ def fetch_files(files: Sequence[WebFile], store: Store, network: Network = ONLIN
 
 
 def fetch_page(address: str, network: Network = ONLINE, headers: Headers = ()) -> Page:
-    """What a host's API answers; SourceError when it cannot be had."""
+    """What a host's API answers; RefusedError when it says no, SourceError when it cannot be had."""
     answer = network.ask(address, lambda: requests.get(address, headers=dict(headers), timeout=60))
     if answer.status_code != 200:
-        raise SourceError(f"{address} cannot be read: the server answers {answer.status_code} {answer.reason}")
+        raise RefusedError(
+            f"{address} cannot be read: the server answers {answer.status_code} {answer.reason}", answer.status_code
+        )
     return Page(answer.url, answer.content, answer.headers)
 
 
