@@ -52,6 +52,7 @@ def make(job: Job, ready: Prepared, out: Path) -> tuple[Made, ...]:
         made.append(
             _appliance(choice, ready.content, build_appliance_system(system, bench, ssh=_has_ssh(choice)), job, out)
         )
+    job.store.settle()
     return tuple(made)
 
 
