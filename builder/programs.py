@@ -88,6 +88,7 @@ PROGRAMS = (
     _program("iptables", "tests", "the engine's network", "iptables", "iptables-nft"),
     _program("podman", "tests", "loading images", "podman", "podman"),
     _program("skopeo", "tests", "copying images", "skopeo", "skopeo"),
+    _program("sshd", "tests", "repos over ssh", "openssh-server", "openssh-server"),
     _program("sudo", "tests", "working as an ordinary user", "sudo", "sudo"),
     _program("chromium", "tests", "opening the landing page", "chromium", "chromium", "chromium", "chromium-browser"),
 )  # fmt: skip

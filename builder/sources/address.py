@@ -28,6 +28,18 @@ class Address:
     def host(self) -> str:
         return urlsplit(self.url).hostname or self.url.split("@")[-1].split(":")[0]
 
+    @property
+    def login(self) -> str:
+        """Host, and user where one is named, as ssh takes them."""
+        if "://" not in self.url:
+            return self.url.partition(":")[0]
+        user = urlsplit(self.url).username
+        return f"{user}@{self.host}" if user else self.host
+
+    @property
+    def port(self) -> int | None:
+        return urlsplit(self.url).port if "://" in self.url else None
+
     @classmethod
     def parse(cls, text: str, folder: Path) -> Address:
         """Read a URL, an scp-like address or a path (from `folder`); SourceError for anything else."""

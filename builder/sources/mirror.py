@@ -22,6 +22,7 @@ from builder.files import remove_folder, space_is_named
 from builder.run import Finished, run
 from builder.sources.address import Address
 from builder.sources.source import ONLINE, Network, UnreachableError, redacted
+from builder.sources.ssh import ssh_refusal
 from builder.store.objects import Store
 
 _UNREACHABLE = re.compile(
@@ -137,6 +138,8 @@ class Mirror:
         if _DAMAGED.search(said) and not self.address.is_local:
             remove_folder(self.folder)
             raise SourceError(f"the mirror of {self.address.name} was damaged and has been removed", hint="run again")
+        if not self.address.is_local and (refusal := ssh_refusal(said, self.address)):
+            raise refusal
         if _UNREACHABLE.search(said) and not self.address.is_local:
             raise UnreachableError(
                 f"{self.address.host} cannot be reached for {self.address.name}: {said}", hint=_NETWORK
