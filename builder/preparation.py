@@ -95,7 +95,7 @@ def content_of(choice: Choice, lock: Lock, store: Store) -> Content:
     repos = {name: link_data(name, tree, choice.repos[name].data) for name, tree in own.items()}
     datasets = {name: get_tree(lock.datasets[name].tree, store) for name in choice.datasets}
     page = page_of(choice, own, datasets, store)
-    store.put_bytes(page)
+    store.hold(store.put_bytes(page))
     return Content(repos, datasets, page)
 
 

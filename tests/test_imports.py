@@ -19,7 +19,7 @@ ORDER = (
     {"system"},
     {"image"},
     {"appliance"},
-    {"preparation", "pipeline", "plan", "doctor"},
+    {"preparation", "pipeline", "plan", "doctor", "holdings"},
     {"result", "terminal", "options"},
     {"verbs"},
     {"cli"},

@@ -59,6 +59,7 @@ def compose(
     """Make the image of these layers; `base` is the config of the image whose layers come first."""
     config = store.put_bytes(image_config(layers, runtime, base=base, architecture=architecture))
     manifest = store.put_bytes(manifest_json(config, layers, runtime.labels))
+    store.hold(config, manifest, *(layer.blob for layer in layers))
     return Image(config, manifest, tuple(layers), dict(runtime.labels), architecture)
 
 

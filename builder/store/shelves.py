@@ -59,3 +59,11 @@ def _shelf(folder: Path, prefix: str) -> Shelf:
             else:
                 foreign.append(f"{prefix}/{item.name}")
     return Shelf(folder, prefix, names, tuple(sorted(foreign)))
+
+
+def records(root: Path) -> Iterator[tuple[str, Path]]:
+    """Every record as `<kind>/<key>`, and where it stands; sorted. Half-written ones of killed calls are none."""
+    for kind in sorted(path for path in (root / "records").iterdir() if path.is_dir()):
+        for name in sorted(os.listdir(kind)):
+            if not name.startswith("."):
+                yield f"{kind.name}/{name}", kind / name

@@ -67,16 +67,18 @@ def registered(root: Path) -> list[Registration]:
     )
 
 
-def forget(entry: Registration, root: Path) -> None:
-    """Let go of what a registration keeps."""
-    (root / FOLDER / f"{entry.key}.json").unlink(missing_ok=True)
+def forget(manifest: Path, root: Path) -> None:
+    """Let go of what the calls for a manifest keep."""
+    for entry in registered(root):
+        if entry.manifest == str(manifest):
+            (root / FOLDER / f"{entry.key}.json").unlink(missing_ok=True)
 
 
 def _read(path: Path) -> Registration:
     try:
         raw: dict[str, Any] = json.loads(path.read_bytes())
-        lists = {name: tuple(map(str, raw.pop(name))) for name in ("pins", "records", "digests")}
-        return Registration(**raw, **lists)
+        lists = {name: tuple(map(str, raw[name])) for name in ("pins", "records", "digests")}
+        return Registration(**{**raw, **lists})
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise StoreError(
             f"{path} cannot be read, so what that workshop keeps is not known: {error}",

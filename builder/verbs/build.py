@@ -8,6 +8,7 @@ from pathlib import Path
 from builder.content.page import size_text
 from builder.doctor import require
 from builder.errors import BudgetError
+from builder.holdings import registered_call
 from builder.manifest.workshop import Choice, load
 from builder.options import Options, verb
 from builder.pipeline import Made, image_name, jupyter_port, make
@@ -26,7 +27,7 @@ def command(options: Options) -> Result:
     """
     _provide_programs(options)
     job = job_of(options)
-    with job.store.shared():
+    with registered_call(job, "build", options.out):
         ready = prepared(job)
         made = make(job, ready, options.out)
         _remember_weight(ready.choice, made, job.store)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from builder.content.page import size_text
+from builder.holdings import registered_call
 from builder.options import Options, verb
 from builder.preparation import prepared
 from builder.result import Result
@@ -13,7 +14,7 @@ from builder.verbs.job import job_of
 def command(options: Options) -> Result:
     """Bring everything locked into the store, so that a build needs no sources."""
     job = job_of(options)
-    with job.store.shared():
+    with registered_call(job, "fetch", options.out):
         ready = prepared(job)
     trees = ready.content.folders().values()
     size = sum(tree.size for tree in trees)

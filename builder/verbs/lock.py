@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from builder.holdings import registered_call
 from builder.options import Options, verb
 from builder.preparation import locked
 from builder.result import Result
@@ -20,7 +21,7 @@ def command(options: Options, update: tuple[str, ...]) -> Result:
     What is locked already stays as it is, unless the manifest changed or --update names it.
     """
     job = job_of(options, update)
-    with job.store.shared():
+    with registered_call(job, "lock", options.out):
         now = locked(job)
     text = "\n".join(now.changed) if now.changed else f"{job.lock_path} is up to date"
     return Result(text=text, facts={"changed": list(now.changed), "lock": str(job.lock_path)})

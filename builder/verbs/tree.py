@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from builder.content.tree import lay_out
+from builder.holdings import registered_call
 from builder.options import Options, verb
 from builder.preparation import prepared
 from builder.result import Result
@@ -17,7 +18,7 @@ def command(options: Options) -> Result:
     """
     job = job_of(options)
     folder = options.out / "tree"
-    with job.store.shared():
+    with registered_call(job, "tree", options.out):
         ready = prepared(job)
         with job.journal.stage("tree") as running:
             placed = lay_out(ready.content, folder, job.store)

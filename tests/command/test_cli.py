@@ -17,6 +17,7 @@ from builder.digest import Digest
 from builder.errors import BudgetError, BuilderError
 from builder.options import Options, verb
 from builder.result import Output, Result
+from builder.verbs import store
 
 ROOT = Path(__file__).parents[2]
 CODES = {
@@ -33,6 +34,8 @@ CODES = {
     "output": 11,
 }
 KINDS = [BuilderError, *(kind for kind in vars(errors).values() if kind in BuilderError.__subclasses__())]
+
+ALL_VERBS = [*(name for name in cli.VERBS if name != "store"), *(f"store {name}" for name in store.command.commands)]
 
 Install = Callable[[Callable[[Options], Result]], None]
 
@@ -198,16 +201,16 @@ def test_a_verb_that_is_nearly_right_gets_a_suggestion(capsys: pytest.CaptureFix
     assert "there is no verb 'bild'; did you mean build?" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("name", cli.VERBS)
+@pytest.mark.parametrize("name", ALL_VERBS)
 def test_every_verb_has_help_with_the_common_options(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert cli.main([name, "--help"]) == 0
+    assert cli.main([*name.split(), "--help"]) == 0
     text = capsys.readouterr().out
     assert f"build.py {name}" in text
     for option in ("--manifest", "--profile", "--store", "--out", "--locked", "--offline", "--json", "--yes"):
         assert option in text
 
 
-@pytest.mark.parametrize("name", cli.VERBS)
+@pytest.mark.parametrize("name", ALL_VERBS)
 def test_every_verb_stands_in_the_readme(name: str) -> None:
     assert f"`{name}`" in (ROOT / "README.md").read_text()
 
