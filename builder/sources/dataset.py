@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from builder.manifest import Card
-from builder.sources.part import Part, part_of
+from builder.sources.part import Part, Surroundings, part_of
 from builder.sources.source import ONLINE, Network, Source
 from builder.store.objects import Store
 from builder.store.trees import Entry, Tree
@@ -46,4 +46,5 @@ class DatasetSource:
 
 def of_files(card: Card, folder: Path, store: Store, network: Network = ONLINE) -> DatasetSource:
     """Where a dataset's files come from; `folder` is where the card's paths start (the manifest's folder)."""
-    return DatasetSource(tuple(part_of(spec, folder, store, network) for spec in card.files))
+    around = Surroundings(folder, card.licence, store, network)
+    return DatasetSource(tuple(part_of(spec, around) for spec in card.files))

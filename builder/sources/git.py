@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,8 +14,8 @@ from builder.errors import ProgramError, SourceError
 from builder.run import find
 from builder.sources.address import Address
 from builder.sources.intake import put_files
-from builder.sources.links import require_links_inside
 from builder.sources.mirror import Mirror
+from builder.sources.selection import ALL, Selection
 from builder.sources.source import ONLINE, Network, redacted
 from builder.store.objects import Store
 from builder.store.trees import Entry, Tree
@@ -25,17 +25,19 @@ _POINTER = re.compile(
     rb"version https://git-lfs\.github\.com/spec/v1\n(?:.*\n)*?oid sha256:([0-9a-f]{64})\nsize (\d+)\n"
 )
 _POINTER_LIMIT = 1024
+_MOST_PATHS = 500  # of a command line
 _SUBMODULE = "160000"
 
 
 @dataclass(frozen=True)
 class GitSource:
-    """A repository's address (no credential in its name) and the branch, tag or commit wanted of it."""
+    """A repository's address (no credential in its name), the branch, tag or commit wanted of it, and which files."""
 
     address: Address
     ref: str | None
     store: Store
     network: Network = ONLINE
+    selection: Selection = ALL
 
     @property
     def is_local(self) -> bool:
@@ -55,16 +57,16 @@ class GitSource:
         with mirror.held():
             mirror.require(commit)
             with store.scratch("checkout") as scratch:
-                entries = _checked_out(mirror, commit, scratch, store)
+                entries = _checked_out(mirror, commit, scratch, store, self.selection)
                 entries = _with_large_files(mirror, commit, entries, store)
                 submodules = list(_submodules(mirror, commit, scratch))
         for path, address, pinned in submodules:
-            inner = replace(self, address=address, ref=pinned).bring({"commit": pinned}, store)
+            inner = replace(self, address=address, ref=pinned, selection=ALL).bring({"commit": pinned}, store)
             entries.extend(replace(entry, path=f"{path}/{entry.path}") for entry in inner.entries)
-        return require_links_inside(Tree.of(entries, origin=self.address.name), self.address.name)
+        return self.selection.of(entries, self.address.name)
 
 
-def _checked_out(mirror: Mirror, commit: str, scratch: Path, store: Store) -> list[Entry]:
+def _checked_out(mirror: Mirror, commit: str, scratch: Path, store: Store, selection: Selection) -> list[Entry]:
     """Let git write the files: `git archive` would leave out what .gitattributes keeps from archives."""
     index, work = {"GIT_INDEX_FILE": str(scratch / "index")}, scratch / "work"
     work.mkdir()
@@ -76,7 +78,8 @@ def _checked_out(mirror: Mirror, commit: str, scratch: Path, store: Store) -> li
             raise
         # git keeps the reason to itself; in a fresh folder of ours there is only one
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
-    found = [(path, work / path) for mode, _, path in _listing(mirror, commit) if mode != _SUBMODULE]
+    files = [path for mode, _, path in _listing(mirror, commit) if mode != _SUBMODULE]
+    found = [(path, work / path) for path in files if selection.takes(path)]
     return put_files(found, mirror.address.name, store)
 
 
@@ -125,7 +128,7 @@ def _with_large_files(mirror: Mirror, commit: str, entries: list[Entry], store: 
     if not wanted:
         return entries
     if any(not store.has(oid) for oid, _ in wanted.values()):
-        _fetch_large_files(mirror, commit, next(iter(wanted)))
+        _fetch_large_files(mirror, commit, list(wanted))
     for path, (oid, _) in wanted.items():
         kept = mirror.folder / "lfs" / "objects" / oid.hex[:2] / oid.hex[2:4] / oid.hex
         if not store.has(oid) and not kept.is_file():
@@ -147,10 +150,10 @@ def _pointer(entry: Entry, store: Store) -> tuple[Digest, int] | None:
     return (Digest(found[1].decode()), int(found[2])) if found else None
 
 
-def _fetch_large_files(mirror: Mirror, commit: str, example: str) -> None:
+def _fetch_large_files(mirror: Mirror, commit: str, paths: Sequence[str]) -> None:
     if find("git-lfs") is None:
         raise SourceError(
-            f"{mirror.address.name} keeps {example} in Git LFS, and git-lfs is not installed",
+            f"{mirror.address.name} keeps {paths[0]} in Git LFS, and git-lfs is not installed",
             hint="python3 build.py doctor",
         )
     url = (
@@ -159,9 +162,16 @@ def _fetch_large_files(mirror: Mirror, commit: str, example: str) -> None:
         else f"file://{mirror.address.url}"
     )
     try:
-        mirror.git("lfs", "fetch", url, commit)
+        mirror.git("lfs", "fetch", *_only(paths), url, commit)
     except ProgramError as error:
         last = redacted(error.message).strip().splitlines()[-1].strip()
         raise SourceError(
             f"the LFS files of {mirror.address.name} cannot be fetched: {last}", hint="git lfs fetch --all there"
         ) from error
+
+
+def _only(paths: Sequence[str]) -> list[str]:
+    """The option that keeps git-lfs from fetching more than these files; none where it would read them otherwise."""
+    if len(paths) > _MOST_PATHS or any(set(path) & set(",*?[\\!") for path in paths):
+        return []
+    return ["--include", ",".join(f"/{path}" for path in paths), "--exclude", ""]

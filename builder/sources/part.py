@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.manifest import FileSpec
+from builder.sources.address import Address
 from builder.sources.folder import FileSource, FolderSource
+from builder.sources.git import GitSource
 from builder.sources.http import Download
+from builder.sources.manual import ManualFile
 from builder.sources.package import DEBIAN, NPM, PYPI, PackageSource
-from builder.sources.packed import LocalArchive, WebArchive, WebFile
+from builder.sources.packed import LocalArchive, WebArchive, WebFileSource
 from builder.sources.selection import ALL, Selection
 from builder.sources.source import Network, Source
+from builder.sources.unpacked import Unpacked
 from builder.store.objects import Store
 from builder.store.trees import Entry, Tree
 
@@ -28,7 +32,7 @@ class Part:
     @property
     def whole(self) -> Source:
         """What it takes its files from, all of it."""
-        return replace(self.source, selection=ALL) if isinstance(self.source, PackageSource) else self.source
+        return replace(self.source, selection=ALL) if isinstance(self.source, _SELECTING) else self.source
 
     def placed(self, tree: Tree) -> Iterator[Entry]:
         for entry in tree.entries:
@@ -40,23 +44,62 @@ class Part:
                 yield replace(entry, path=f"{self.to}/{entry.path}")
 
 
-def part_of(spec: FileSpec, folder: Path, store: Store, network: Network) -> Part:
+@dataclass(frozen=True)
+class Surroundings:
+    """What a card's sources need beside its words: where its paths start, its licence, the store, the network."""
+
+    folder: Path
+    licence: str
+    store: Store
+    network: Network
+
+
+def part_of(spec: FileSpec, around: Surroundings) -> Part:
     selection = Selection(spec.members, spec.strip)
-    source = _source(spec, folder, store, selection, network)
-    is_one_file = isinstance(source, WebFile | FileSource) or selection.is_one_file
+    source = _SOURCES[spec.kind](spec, selection, around)
+    is_one_file = isinstance(source, _FILES) or selection.is_one_file
     return Part(source, spec.to, is_one_file)
 
 
-def _source(spec: FileSpec, folder: Path, store: Store, selection: Selection, network: Network) -> Source:
-    for name, registry in ((spec.pypi, PYPI), (spec.npm, NPM), (spec.debian, DEBIAN)):
-        if name is not None:
-            return PackageSource(registry, name, store, spec.version, spec.sha256, selection, network)
-    if spec.url is not None:
-        assert spec.sha256 is not None  # the card has it
-        download = Download(spec.url, spec.sha256, network)
-        return WebArchive(download, selection) if spec.unpack else WebFile(download)
-    assert spec.file is not None  # the card has exactly one of them
-    path = folder / spec.file
+def _web(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
+    assert spec.url is not None and spec.sha256 is not None  # the card has them
+    download = Download(spec.url, spec.sha256, around.network)
+    return WebArchive(download, selection) if spec.unpack else WebFileSource(download)
+
+
+def _local(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
+    assert spec.file is not None
+    path = around.folder / spec.file
     if spec.unpack:
         return LocalArchive(path, spec.file, spec.sha256, selection)
     return FolderSource(path, spec.file, selection) if path.is_dir() else FileSource(path, spec.file, spec.sha256)
+
+
+def _package(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
+    registry = _REGISTRIES[spec.kind]
+    name = getattr(spec, spec.kind)
+    return PackageSource(registry, name, around.store, spec.version, spec.sha256, selection, around.network)
+
+
+def _git(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
+    assert spec.git is not None
+    address = Address.parse(spec.git, around.folder)
+    return GitSource(address, spec.ref, around.store, around.network, selection)
+
+
+def _manual(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
+    assert spec.manual is not None and spec.page is not None
+    file = ManualFile(spec.manual, spec.page, spec.say or "", around.licence, around.folder, around.store, spec.sha256)
+    return Unpacked(file, spec.manual, selection) if spec.unpack else file
+
+
+_SELECTING = PackageSource | GitSource | Unpacked
+_FILES = WebFileSource | FileSource | ManualFile
+_REGISTRIES = {"pypi": PYPI, "npm": NPM, "debian": DEBIAN}
+_SOURCES: dict[str, Callable[[FileSpec, Selection, Surroundings], Source]] = {
+    "url": _web,
+    "file": _local,
+    "git": _git,
+    "manual": _manual,
+    **dict.fromkeys(_REGISTRIES, _package),
+}

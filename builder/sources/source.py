@@ -41,7 +41,7 @@ class UnreachableError(SourceError):
 class RefusedError(SourceError):
     """A host that answers, and says no: `status` is what it says (404 not there, 401 and 403 not for you)."""
 
-    def __init__(self, message: str, status: int, *, hint: str = "", where: str = "") -> None:
+    def __init__(self, message: str, status: int = 0, *, hint: str = "", where: str = "") -> None:
         super().__init__(message, hint=hint, where=where)
         self.status = status
 

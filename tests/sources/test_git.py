@@ -10,13 +10,17 @@ import shutil
 import subprocess
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from one_dataset import choice_of, contents, locked, resolved
 
+from builder.digest import Digest
 from builder.errors import SourceError
 from builder.sources.address import Address
 from builder.sources.git import GitSource
+from builder.sources.selection import Selection
 from builder.sources.source import Network
 from builder.store.objects import Store
 from builder.store.trees import Tree
@@ -308,3 +312,32 @@ def test_without_git_lfs_the_file_that_needs_it_is_named(
     monkeypatch.setattr("builder.sources.git.find", lambda program: None)
     with pytest.raises(SourceError, match=r"keeps big\.bin in Git LFS, and git-lfs is not installed"):
         brought(source(with_lfs, store, "main"), store)
+
+
+@needs_lfs
+def test_of_the_selected_files_only_the_large_ones_are_fetched(with_lfs: Path, store: Store, git: Git) -> None:
+    (with_lfs / "other.bin").write_bytes(b"other " * 5000)
+    commit(git, with_lfs, "another large file")
+    picked = replace(source(with_lfs, store, "main"), selection=Selection(("big.bin",)))
+    assert brought(picked, store).by_path.keys() == {"big.bin"}
+    kept = [path.name for path in (store.root / "git").rglob("lfs/objects/*/*/*")]
+    assert kept == [Digest.of((with_lfs / "big.bin").read_bytes()).hex]
+
+
+def test_selected_files_come_without_the_others(repository: Path, store: Store) -> None:
+    picked = replace(source(repository, store, "main"), selection=Selection(("lesson/*",), strip=1))
+    assert brought(picked, store).by_path.keys() == {"one.ipynb"}
+    assert not store.has(Digest.of(b"two"))
+
+
+def test_a_pattern_that_selects_nothing_is_named(repository: Path, store: Store) -> None:
+    picked = replace(source(repository, store, "main"), selection=Selection(("*.csv",)))
+    with pytest.raises(SourceError, match=r"no member of .* is \*\.csv"):
+        brought(picked, store)
+
+
+def test_a_dataset_takes_files_of_a_repository_at_a_commit(repository: Path, store: Store, git: Git) -> None:
+    part = {"git": "../repository", "ref": "v1", "members": ["run.sh"], "to": "bin/run"}
+    lock = locked(choice_of(repository.parent / "w", [part]), store)
+    assert contents(lock, store) == {"bin/run": b"#!/bin/sh\n"}
+    assert resolved(lock) == {"0.commit": git(repository, "rev-parse", "v1^{commit}")}
