@@ -57,9 +57,9 @@ def plan(choice: Choice, lock: Lock | None, store: Store) -> Plan:
     """Plan a build; nothing is fetched, made or written."""
     known = lock or Lock()
     rows = (
-        *(_row(f"dataset {name}", "card", known.datasets.get(name), key_of(card.inputs()), store)
+        *(_row(f"dataset {name}", "card", known.datasets.get(name), (key_of(card.inputs()), card.recipe_key), store)
           for name, card in choice.datasets.items()),
-        *(_row(f"repo {name}", repo.kind, known.repos.get(name), key_of(repo.inputs()), store)
+        *(_row(f"repo {name}", repo.kind, known.repos.get(name), (key_of(repo.inputs()), None), store)
           for name, repo in choice.repos.items()),
     )  # fmt: skip
     content = sum(row.bytes for row in rows)
@@ -74,8 +74,8 @@ def weight_key(choice: Choice) -> str:
     return key_of([choice.manifest.workshop, choice.profile, sorted(choice.repos)])
 
 
-def _row(what: str, kind: str, pin: Pin | None, inputs: str, store: Store) -> Row:
-    if pin is None or pin.inputs != inputs:
+def _row(what: str, kind: str, pin: Pin | None, said: tuple[str, str | None], store: Store) -> Row:
+    if pin is None or not pin.is_for(*said):
         return Row(what, kind, 0, 0, 0, is_locked=False)
     if not store.has(pin.tree):
         return Row(what, kind, pin.bytes, 0, pin.bytes, is_locked=True)

@@ -6,8 +6,10 @@ from typing import Any
 
 from pydantic import Field, StrictBool
 
+from builder.digest import key_of
 from builder.manifest.fields import Line, WebAddress
 from builder.manifest.file_spec import FileSpec
+from builder.manifest.recipe import Step
 from builder.manifest.strict import Strict
 
 
@@ -21,10 +23,16 @@ class Card(Strict):
     homepage: WebAddress | None = Field(None, description="Where it is described")
     private: StrictBool = Field(False, description="Only profiles that are private may hold a repo that links to it")
     files: tuple[FileSpec, ...] = Field(min_length=1, description="Its files, source by source")
+    recipe: tuple[Step, ...] = Field((), description="What is made of the files, step by step; left out, nothing")
 
     def inputs(self) -> dict[str, Any]:
-        """What decides which bytes this dataset has: the key of its pin."""
+        """What decides which bytes are fetched: the key of its pin."""
         inputs: dict[str, Any] = {"files": [spec.inputs() for spec in self.files]}
         if any(spec.manual for spec in self.files):
             inputs["licence"] = self.licence  # whoever got the file accepted this one, and no other
         return inputs
+
+    @property
+    def recipe_key(self) -> str | None:
+        """The key of what becomes of those bytes; apart, so that another recipe leaves them as they are locked."""
+        return key_of([step.inputs() for step in self.recipe]) if self.recipe else None

@@ -21,16 +21,22 @@ class Pin(BaseModel):
     """One repo or dataset, resolved.
 
     `inputs` is the key of what the manifest or card says, `resolved` what that came to (commit, version, file digests),
-    `tree` the digest of the files, of which there are `files` with `bytes` in all.
+    `tree` the digest of the files, of which there are `files` with `bytes` in all. `recipe` is the key of a dataset's
+    recipe: when only that changes, what was resolved stays.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     kind: str
     inputs: str
+    recipe: str | None = None
     resolved: Mapping[str, str]
     tree: Sha256
     files: Count
     bytes: Count
+
+    def is_for(self, inputs: str, recipe: str | None = None) -> bool:
+        """Whether the manifest or card still says what this was made from."""
+        return (self.inputs, self.recipe) == (inputs, recipe)
 
 
 class Lock(BaseModel):
@@ -44,7 +50,10 @@ class Lock(BaseModel):
 
     def text(self) -> str:
         """The lock file's text: the same for equal locks."""
-        return json.dumps(self.model_dump(mode="json"), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+        return (
+            json.dumps(self.model_dump(mode="json", exclude_none=True), indent=2, sort_keys=True, ensure_ascii=False)
+            + "\n"
+        )
 
 
 def read_lock(path: Path) -> Lock | None:

@@ -29,14 +29,17 @@ _BELONGS = {"ref": ("git",), "version": ("pypi", "npm"), "sha256": ("archive",)}
 
 
 def source_rules(
-    raw: Mapping[str, Any], kinds: tuple[str, ...], belongs: Mapping[str, tuple[str, ...]]
+    raw: Mapping[str, Any],
+    kinds: tuple[str, ...],
+    belongs: Mapping[str, tuple[str, ...]],
+    none: str = "has no source",
 ) -> Iterator[Rule]:
-    """Exactly one source, and beside it only keys that go with it."""
+    """Exactly one of the kinds (`none` says that there is none), and beside it only keys that go with it."""
     given = [kind for kind in kinds if kind in raw]
     if len(given) > 1:
         yield (given[1],), f"stands beside {given[0]}; give only one of {', '.join(kinds)}"
     if not given:
-        yield (), f"has no source; give one of {', '.join(kinds)}"
+        yield (), f"{none}; give one of {', '.join(kinds)}"
         return
     for key, owners in belongs.items():
         if key in raw and not set(owners) & set(given):

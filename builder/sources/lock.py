@@ -67,7 +67,8 @@ def _pin(item: Wanted, old: Lock | None, store: Store, journal: Journal, *, is_u
     if kept is not None and not item.source.is_local:
         return kept
     with journal.stage(f"lock {item.title}") as stage:
-        resolved = item.source.resolve() if kept is None else dict(kept.resolved)
+        known = None if is_updated else item.resolved(old)
+        resolved = item.source.resolve() if known is None else known
         tree = item.source.bring(resolved, store)
         put_tree(tree, store)
         stage.cached = kept is not None and kept.tree == tree.digest
@@ -79,6 +80,7 @@ def pin_of(item: Wanted, resolved: dict[str, str], tree: Tree) -> Pin:
     return Pin(
         kind=item.kind,
         inputs=item.inputs,
+        recipe=item.recipe,
         resolved=resolved,
         tree=tree.digest,
         files=len(tree.entries),

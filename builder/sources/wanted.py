@@ -21,13 +21,17 @@ _WORKERS = 4
 
 @dataclass(frozen=True)
 class Wanted:
-    """A repo or dataset: where it stands in the lock, the key of what the manifest says about it, and its source."""
+    """A repo or dataset: where it stands in the lock, the key of what the manifest says about it, and its source.
+
+    `recipe` is the key of what is made of a dataset's files, None where they stay as they are.
+    """
 
     group: str
     name: str
     kind: str
     inputs: str
     source: Source
+    recipe: str | None = None
 
     @property
     def title(self) -> str:
@@ -35,9 +39,17 @@ class Wanted:
 
     def pin(self, lock: Lock | None) -> Pin | None:
         """Its pin in a lock, if it is there and the manifest still says the same."""
+        found = self._found(lock)
+        return found if found is not None and found.is_for(self.inputs, self.recipe) else None
+
+    def resolved(self, lock: Lock | None) -> dict[str, str] | None:
+        """What a lock resolved it to, also where the manifest now says another recipe."""
+        found = self._found(lock)
+        return dict(found.resolved) if found is not None and found.inputs == self.inputs else None
+
+    def _found(self, lock: Lock | None) -> Pin | None:
         pins = {} if lock is None else lock.repos if self.group == "repos" else lock.datasets
-        found = pins.get(self.name)
-        return found if found is not None and found.inputs == self.inputs else None
+        return pins.get(self.name)
 
 
 def wanted(choice: Choice, store: Store, network: Network = ONLINE) -> list[Wanted]:
@@ -47,7 +59,14 @@ def wanted(choice: Choice, store: Store, network: Network = ONLINE) -> list[Want
         for name, repo in choice.repos.items()
     ]
     datasets = [
-        Wanted("datasets", name, "files", key_of(card.inputs()), of_files(card, choice.folder, store, network))
+        Wanted(
+            "datasets",
+            name,
+            "files",
+            key_of(card.inputs()),
+            of_files(card, choice.folder, store, network),
+            card.recipe_key,
+        )
         for name, card in choice.datasets.items()
     ]
     return repos + datasets

@@ -135,3 +135,63 @@ def test_a_repo_s_own_file_does_not_bring_a_private_dataset_into_an_open_profile
     loaded = desk.load("repos: {a: {path: x}}\n").adopt({"a": {"workshop.yaml": b"data: {d: words}"}})
     with pytest.raises(ManifestError, match=r"profiles\.default: holds the repo 'a', which links to the private"):
         loaded.choose()
+
+
+RECIPE = """\
+recipe:
+  - {unpack: "*.zip", members: [a/*], strip: 1, to: texts}
+  - rename: {texts/a.csv: b.csv}
+  - {head: 1000, of: [b.csv]}
+  - {concatenate: ["*.csv"], to: all.csv, header: 1}
+  - keep: [all.csv]
+  - remove: "*.md"
+  - run: |
+      sort all.csv >sorted.csv
+      rm all.csv
+"""
+
+
+def test_a_recipe_with_every_step_loads_and_is_no_part_of_what_is_fetched(desk: Any) -> None:
+    desk.card("words", FULL)
+    plain = desk.load(USE).cards["words"]
+    desk.card("words", FULL + RECIPE)
+    card = desk.load(USE).cards["words"]
+    assert [step.kind for step in card.recipe] == ["unpack", "rename", "head", "concatenate", "keep", "remove", "run"]
+    assert card.recipe[0].unpack == ("*.zip",) and card.recipe[5].remove == ("*.md",)
+    assert card.inputs() == plain.inputs() and plain.recipe_key is None
+    desk.card("words", FULL + RECIPE.replace("1000", "100"))
+    assert desk.load(USE).cards["words"].recipe_key not in (None, card.recipe_key)
+
+
+STEP_MISTAKES = {
+    "{head: 3, tail: 4}": "words.yaml:5: recipe[0].tail: is not a key here; known are",
+    "{heads: 3}": "words.yaml:5: recipe[0].heads: is not a key here; did you mean 'head'?",
+    "{}": "words.yaml:5: recipe[0]: is no step; give one of unpack, rename, head",
+    "{head: 3, keep: a}": "words.yaml:5: recipe[0].keep: stands beside head; give only one of unpack, rename",
+    "head": "words.yaml:5: recipe[0]: must be keys with values",
+    "{head: 0}": "recipe[0].head: 0 is not possible here; it must be greater than or equal to 1",
+    "{head: yes}": "recipe[0].head: must be a whole number, without quotes",
+    "{head: '3'}": "recipe[0].head: must be a whole number, without quotes",
+    "{head: 3, of: ../a}": "words.yaml:5: recipe[0].of[0]: '../a' must be a path inside its folder",
+    "{head: 3, to: a}": "recipe[0].to: goes with unpack or concatenate, not with head",
+    "{keep: []}": "recipe[0].keep: must not be empty",
+    "{keep: a, members: b}": "recipe[0].members: goes with unpack, not with keep",
+    "{concatenate: a}": "recipe[0].to: is missing: name the file that the others are joined to",
+    "{concatenate: a, to: b, header: -1}": "recipe[0].header: -1 is not possible here",
+    "{rename: {a: /b}}": "recipe[0].rename.a: '/b' must be a path inside its folder",
+    "{rename: {../a: b}}": "'../a' must be a path inside its folder",
+    "{rename: [a, b]}": "recipe[0].rename: must be keys with values",
+    "{rename: {}}": "recipe[0].rename: must not be empty",
+    "{unpack: 3}": "recipe[0].unpack: must be a list",
+    "{unpack: a.zip, strip: 51}": "recipe[0].strip: 51 is not possible here",
+    "{run: ' '}": "recipe[0].run: ' ' is no command",
+    "{run: [a, b]}": "recipe[0].run: must be one text, not a list",
+    "{run: }": "recipe[0].run: has no value",
+}
+
+
+@pytest.mark.parametrize("step", STEP_MISTAKES)
+def test_a_mistake_in_a_recipe_is_told_with_its_line(step: str, desk: Any) -> None:
+    desk.card("words", f"{HEAD}files: [{{pypi: a}}]\nrecipe:\n  - {step}\n")
+    lines = desk.told(USE)
+    assert any(STEP_MISTAKES[step] in line for line in lines), lines

@@ -13,6 +13,7 @@ from builder.manifest.file_spec import FileSpec
 from builder.manifest.manifest import Appliance, Base, Jupyter, Manifest, Services, Ssh
 from builder.manifest.packages import Packages
 from builder.manifest.profile import Profile
+from builder.manifest.recipe import Step
 from builder.manifest.repo import Repo
 from builder.manifest.strict import Strict
 
@@ -22,7 +23,16 @@ SECTIONS = dict(re.findall(r"^## ([^\n]+)\n(.*?)(?=^## |\Z)", TEXT, re.DOTALL | 
 
 
 def test_the_examples_load(desk: Any) -> None:
-    manifest, card = BLOCKS
+    manifest, card, made = BLOCKS
+    desk.card("fashion-mnist", made)
+    assert [step.kind for step in desk.load(manifest, head="").cards["fashion-mnist"].recipe] == [
+        "unpack",
+        "concatenate",
+        "head",
+        "rename",
+        "run",
+        "keep",
+    ]
     desk.card("fashion-mnist", card)
     workshop = desk.load(manifest, head="")
     assert set(workshop.manifest.profiles) == {"default", "stick", "teachers"} and workshop.cards
@@ -35,6 +45,7 @@ def test_the_examples_load(desk: Any) -> None:
         ("A repo", [Repo]),
         ("A profile", [Profile]),
         ("A card", [Card, FileSpec]),
+        ("A recipe", [Step]),
     ],
 )
 def test_every_key_is_in_the_reference(section: str, models: list[type[Strict]]) -> None:
