@@ -83,7 +83,7 @@ def _with_uses(entry: Registration, job: Job, before: Registration | None) -> Re
     uses = job.store.uses
     records = uses.records | set(before.records if before else ())
     digests = uses.digests | set(before.digests if before else ())
-    pins = _pins(_lock_of(entry)) or set(before.pins if before else ())
+    pins = pins_of(_lock_of(entry)) or set(before.pins if before else ())
     return Registration(
         entry.workshop, entry.manifest, entry.lock, entry.verb, entry.profile, entry.out, entry.device,
         tuple(sorted(pins)), tuple(sorted(records)), tuple(sorted(digests)),
@@ -97,7 +97,8 @@ def _lock_of(entry: Registration) -> Lock | None:
         return None  # the call itself says so
 
 
-def _pins(lock: Lock | None) -> set[str]:
+def pins_of(lock: Lock | None) -> set[str]:
+    """Every digest a lock names."""
     return set(named_in(lock.text().encode())) if lock else set()
 
 
@@ -131,7 +132,7 @@ def kept(found: list[Holding], store: Store) -> Kept:
 
     Raises StoreError for a lock that cannot be read, IntegrityError for a damaged tree: what they need is not known.
     """
-    marks, names, commits = Marks(), set[str](), set[str]()
+    commits = set[str]()
     for holding in found:
         if holding.state == "unreadable":
             raise StoreError(
@@ -139,17 +140,24 @@ def kept(found: list[Holding], store: Store) -> Kept:
                 hint="repair it with python3 build.py lock, or, if that workshop is not needed: "
                 f"python3 build.py store gc --forget {holding.manifest}",
             )
-        if holding.state != "gone":
-            names |= {name for call in holding.calls for name in call.records}
-            commits |= _commits(holding.lock)
-            _mark(holding, marks, store)
-    for name in names:
-        _mark_record(name, marks, store)
+        commits |= _commits(holding.lock)
+    marks, names = reach([holding for holding in found if holding.state != "gone"], store)
     return Kept(marks, names, _mirrors(store, commits))
 
 
+def reach(found: list[Holding], store: Store) -> tuple[Marks, set[str]]:
+    """All objects that workshops need, and the records their calls used. Raises IntegrityError for a damaged tree."""
+    marks = Marks()
+    names = {name for holding in found for call in holding.calls for name in call.records}
+    for holding in found:
+        _mark(holding, marks, store)
+    for name in names:
+        _mark_record(name, marks, store)
+    return marks, names
+
+
 def _mark(holding: Holding, marks: Marks, store: Store) -> None:
-    pins = _pins(holding.lock) or {pin for call in holding.calls for pin in call.pins}
+    pins = pins_of(holding.lock) or {pin for call in holding.calls for pin in call.pins}
     for digest in sorted(pins | {digest for call in holding.calls for digest in call.digests}):
         marks.follow(digest, store)
 

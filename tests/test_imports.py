@@ -19,7 +19,7 @@ ORDER = (
     {"system"},
     {"image"},
     {"appliance"},
-    {"preparation", "pipeline", "plan", "doctor", "holdings"},
+    {"preparation", "pipeline", "plan", "doctor", "holdings", "remote", "exchange"},
     {"result", "terminal", "options"},
     {"verbs"},
     {"cli"},

@@ -10,15 +10,22 @@ from typing import Any
 import click
 
 from builder.content.page import size_text
-from builder.errors import IntegrityError, StoreError
-from builder.holdings import Holding, holdings, kept, namers
+from builder.errors import IntegrityError, LockError, StoreError
+from builder.exchange import Moved
+from builder.exchange import pull as take
+from builder.exchange import pull_all as take_all
+from builder.exchange import push as send
+from builder.holdings import Holding, holdings, kept, namers, pins_of, reach, registered_call
+from builder.manifest import load, read_lock
 from builder.options import Options, verb
+from builder.remote import Remote
 from builder.result import Result
 from builder.store.collect import Heap, collect
 from builder.store.listing import Listing, Share, listing
 from builder.store.objects import Store
 from builder.store.verify import Bad, Verified, set_aside, verify
 from builder.store.workshops import forget
+from builder.verbs.job import job_of
 
 
 @click.group()
@@ -194,5 +201,63 @@ def _away(one: Holding) -> str:
     return " (its disk is not here now)" if one.state == "away" else ""
 
 
-for name, function in (("ls", ls), ("verify", verify_all), ("gc", gc)):
+_REMOTE = click.argument("remote")
+_ALL = click.option("--all", "everything", is_flag=True, help="Every object and record, not only this workshop's.")
+
+
+@_REMOTE
+@_ALL
+def push(options: Options, remote: str, everything: bool) -> Result:
+    """Send this workshop's objects and records to REMOTE: a folder, s3://BUCKET/FOLDER, or another fsspec address.
+
+    Only what is not there is sent. Credentials come from the environment.
+    """
+    job = job_of(options)
+    name = load(job.manifest).manifest.workshop
+    with job.store.shared(), job.journal.stage("push") as stage:
+        mine = [one for one in holdings(job.store) if everything or one.manifest == job.manifest.absolute()]
+        if not mine and not everything:
+            raise StoreError(f"{name} has nothing in the store yet", hint="python3 build.py fetch")
+        marks, names = reach(mine, job.store)
+        moved = send(job.store, Remote(remote), None if everything else marks, names, name)
+        stage.bytes_out, stage.cached = moved.bytes, not moved.objects and not moved.records
+    text = (
+        f"sent {moved.objects} objects, {size_text(moved.bytes)}, and {moved.records} records; "
+        f"{moved.present} objects were there"
+    )
+    return Result(text=text, facts=_moved_facts(moved))
+
+
+@_REMOTE
+@_ALL
+def pull(options: Options, remote: str, everything: bool) -> Result:
+    """Take this workshop's objects and records from REMOTE, each verified.
+
+    What is not there is fetched from its source later. Pull only from where you trust those who push: a record decides
+    which system a build reuses.
+    """
+    job = job_of(options)
+    name, other = load(job.manifest).manifest.workshop, Remote(remote)
+    with registered_call(job, "pull", options.out), job.journal.stage("pull") as stage:
+        if everything:
+            moved = take_all(job.store, other)
+        else:
+            lock = read_lock(job.lock_path)
+            if lock is None:
+                raise LockError(
+                    f"there is no {job.lock_path.name} that names what to pull", hint="python3 build.py lock"
+                )
+            trees = [pin.tree.hex for pin in (*lock.repos.values(), *lock.datasets.values())]
+            moved = take(job.store, other, pins_of(lock), trees, name)
+        stage.bytes_in, stage.cached = moved.bytes, not moved.objects and not moved.records
+    absent = f"; {len(moved.absent)} are not there: python3 build.py fetch" if moved.absent else ""
+    text = f"took {moved.objects} objects, {size_text(moved.bytes)}, and {moved.records} records{absent}"
+    return Result(text=text, facts=_moved_facts(moved))
+
+
+def _moved_facts(moved: Moved) -> dict[str, Any]:
+    return {**asdict(moved), "absent": sorted(moved.absent)}
+
+
+for name, function in (("ls", ls), ("verify", verify_all), ("gc", gc), ("push", push), ("pull", pull)):
     command.add_command(verb(function), name)

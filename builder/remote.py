@@ -1,0 +1,150 @@
+"""A store on another machine, at an fsspec address: a folder, s3://, ftp:// and whatever else fsspec has a driver for.
+
+It has a store's own layout, so that a folder at the other end is itself a store. Credentials come from the environment
+or the driver's own settings. What appears there is whole: object stores take a file whole or not at all; elsewhere it
+is written under `scratch/` and renamed.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import fsspec  # type: ignore[import-untyped]  # it has no types
+
+from builder.errors import SourceError
+from builder.sources.source import redacted
+
+CHUNK = 8 << 20
+_TAKE_WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}
+_DRIVERS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
+_RAISED = (
+    ("botocore.exceptions", "BotoCoreError"),
+    ("botocore.exceptions", "ClientError"),
+    ("aiohttp", "ClientError"),
+    ("ftplib", "Error"),
+    ("paramiko.ssh_exception", "SSHException"),
+)
+"""What drivers let through besides OSError."""
+
+
+class Remote:
+    """The other end. Every failure is a SourceError that names its address, without a credential that stands in it."""
+
+    def __init__(self, address: str) -> None:
+        self.name = redacted(address)
+        protocol = address.partition("://")[0]
+        try:
+            with self._named():
+                files, root = fsspec.url_to_fs(address, use_listings_cache=False, skip_instance_cache=True)
+        except ValueError as error:
+            raise SourceError(f"{self.name} is no address that can be used: {error}", hint=_ADDRESS) from error
+        except ImportError as error:
+            driver = _DRIVERS.get(protocol, "its driver")
+            raise SourceError(
+                f"{self.name} needs {driver}, which is not installed", hint=f".venv/bin/pip install {driver}"
+            ) from error
+        self._files: Any = files
+        self._root = str(root).rstrip("/")
+        kinds = {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
+        self._takes_whole = bool(kinds & _TAKE_WHOLE)
+        self._is_local = "file" in kinds
+        self._folders: set[str] = set()
+
+    def place(self, path: str) -> str:
+        return f"{self._root}/{path}"
+
+    def listed(self, folder: str) -> dict[str, int]:
+        """The files of a folder with their sizes in bytes; none when it is not there."""
+        with self._named():
+            try:
+                found = self._files.ls(self.place(folder), detail=True, **({} if self._is_local else {"refresh": True}))
+            except (FileNotFoundError, NotADirectoryError):
+                return {}
+        rows = (item for item in found if item["type"] == "file")
+        return {item["name"].rstrip("/").rpartition("/")[2]: int(item["size"] or 0) for item in rows}
+
+    def folders(self, folder: str) -> list[str]:
+        """The folders in a folder; none when it is not there."""
+        with self._named():
+            try:
+                found = self._files.ls(self.place(folder), detail=True)
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        return sorted(item["name"].rstrip("/").rpartition("/")[2] for item in found if item["type"] == "directory")
+
+    def read(self, path: str) -> bytes | None:
+        """A small file's bytes, or None when it is not there."""
+        with self._named():
+            try:
+                return bytes(self._files.cat_file(self.place(path)))
+            except FileNotFoundError:
+                return None
+
+    def chunks(self, path: str, size: int) -> Iterator[bytes]:
+        """At most so many bytes of a file: who serves it may not fill our disk."""
+        if size <= CHUNK:
+            with self._named():
+                data = bytes(self._files.cat_file(self.place(path), start=0, end=size))
+            yield data
+            return
+        with self._named(), self._files.open(self.place(path), "rb", block_size=CHUNK, cache_type="readahead") as file:
+            while size > 0 and (chunk := file.read(min(CHUNK, size))):
+                size -= len(chunk)
+                yield chunk
+
+    def write(self, path: str, source: Path | bytes) -> None:
+        """Put a file there, whole or not at all."""
+        with self._named():
+            if self._takes_whole:
+                self._send(source, self.place(path))
+                return
+            part = f"scratch/{secrets.token_hex(8)}"
+            self._make_folder(part)
+            self._make_folder(path)
+            self._send(source, self.place(part))
+            if not self._is_local and self._files.exists(self.place(path)):
+                self._files.rm_file(self.place(path))  # not every server renames over a file
+            self._files.mv(self.place(part), self.place(path))
+
+    def _send(self, source: Path | bytes, place: str) -> None:
+        if isinstance(source, bytes):
+            self._files.pipe_file(place, source)
+        else:
+            self._files.put_file(str(source), place)
+
+    def _make_folder(self, path: str) -> None:
+        folder = self.place(path).rpartition("/")[0]
+        if folder not in self._folders:
+            self._files.makedirs(folder, exist_ok=True)
+            self._folders.add(folder)
+
+    @contextmanager
+    def _named(self) -> Iterator[None]:
+        try:
+            yield
+        except (FileNotFoundError, NotADirectoryError):
+            raise
+        except PermissionError as error:
+            raise SourceError(f"{self.name} forbids it: {_said(error)}", hint=_RIGHTS) from error
+        except _failures() as error:
+            raise SourceError(f"{self.name} cannot be used: {_said(error)}", hint=_AGAIN) from error
+
+
+def _failures() -> tuple[type[BaseException], ...]:
+    loaded = (getattr(sys.modules[module], name) for module, name in _RAISED if module in sys.modules)
+    return (OSError, TimeoutError, *loaded)
+
+
+def _said(error: BaseException) -> str:
+    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
+    return redacted(" ".join(str(text).split()))[:300]
+
+
+_ADDRESS = "name a folder, or an address such as s3://BUCKET/FOLDER"
+_RIGHTS = "look at the credentials in the environment, and whether they may read and write there"
+_AGAIN = "look at the address and the network, then run again: what has arrived is kept"
