@@ -1,5 +1,6 @@
 """What a workshop is: manifest, cards and profiles as strict models, and the lock; mistakes have file and line."""
 
+from builder.manifest.caches import Caches, Hub
 from builder.manifest.card import Card
 from builder.manifest.file_spec import FileSpec
 from builder.manifest.lock import Lock, Pin, changes, read_lock, write_lock
@@ -13,7 +14,7 @@ from builder.manifest.starter import starter, write_starter
 from builder.manifest.workshop import Choice, Workshop, load
 
 __all__ = [
-    "FILES", "Card", "Choice", "FileSpec", "Lock", "Manifest", "Packages", "Pin", "Repo", "RepoWorkshop", "Step",
-    "Workshop", "card_schema", "changes", "load", "merge_repo", "read_lock", "schema", "starter", "write_lock",
-    "write_starter",
+    "FILES", "Caches", "Card", "Choice", "FileSpec", "Hub", "Lock", "Manifest", "Packages", "Pin", "Repo",
+    "RepoWorkshop", "Step", "Workshop", "card_schema", "changes", "load", "merge_repo", "read_lock", "schema",
+    "starter", "write_lock", "write_starter",
 ]  # fmt: skip

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, StrictBool
 
 from builder.digest import key_of
+from builder.manifest.caches import Caches, hub_rules
 from builder.manifest.fields import Line, WebAddress
 from builder.manifest.file_spec import FileSpec
 from builder.manifest.recipe import Step
-from builder.manifest.strict import Strict
+from builder.manifest.strict import Rule, Strict
 
 
 class Card(Strict):
@@ -24,6 +26,11 @@ class Card(Strict):
     private: StrictBool = Field(False, description="Only profiles that are private may hold a repo that links to it")
     files: tuple[FileSpec, ...] = Field(min_length=1, description="Its files, source by source")
     recipe: tuple[Step, ...] = Field((), description="What is made of the files, step by step; left out, nothing")
+    caches: Caches | None = Field(None, description="Which libraries find which of its files by themselves")
+
+    @classmethod
+    def rules(cls, raw: Mapping[str, Any]) -> Iterator[Rule]:
+        yield from hub_rules(raw)
 
     def inputs(self) -> dict[str, Any]:
         """What decides which bytes are fetched: the key of its pin."""

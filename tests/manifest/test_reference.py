@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from builder.manifest.caches import Caches, Hub, Kaggle, Keras
 from builder.manifest.card import Card
 from builder.manifest.file_spec import FileSpec
 from builder.manifest.manifest import Appliance, Base, Jupyter, Manifest, Services, Ssh
@@ -46,6 +47,7 @@ def test_the_examples_load(desk: Any) -> None:
         ("A profile", [Profile]),
         ("A card", [Card, FileSpec]),
         ("A recipe", [Step]),
+        ("Caches", [Caches, Keras, Hub, Kaggle]),
     ],
 )
 def test_every_key_is_in_the_reference(section: str, models: list[type[Strict]]) -> None:
