@@ -25,11 +25,12 @@ from typing import Any
 
 from builder.digest import Digest, canonical_json
 from builder.errors import IntegrityError, StoreError
-from builder.files import chunks_of, remove_folder, space_is_named, whole_file
+from builder.files import CHUNK, chunks_of, remove_folder, space_is_named, whole_file
 from builder.store.unsynced import Unsynced
 from builder.store.workshops import Uses
 
 _numbers = itertools.count()
+_ZEROS = bytes(CHUNK)
 
 
 @dataclass(frozen=True)
@@ -88,8 +89,9 @@ class Store:
             hasher, size = hashlib.sha256(), 0
             for chunk in chunks:
                 hasher.update(chunk)
-                _write_all(descriptor, chunk)
+                _write_piece(descriptor, chunk)
                 size += len(chunk)
+            os.ftruncate(descriptor, size)  # when it ends with a hole
             blob = Blob(Digest(hasher.hexdigest()), size)
             if expected is not None and blob.digest != expected:
                 raise mismatch(expected, blob.digest, origin)
@@ -213,13 +215,21 @@ class Store:
                 leftover.unlink(missing_ok=True)
 
 
+def _write_piece(descriptor: int, data: bytes | memoryview) -> None:
+    """Write on; a whole piece of zeros becomes a hole, so that a sparse file stays one."""
+    if len(data) == CHUNK and data == _ZEROS:
+        os.lseek(descriptor, CHUNK, os.SEEK_CUR)
+    else:
+        _write_all(descriptor, data)
+
+
 def _write_all(descriptor: int, data: bytes | memoryview) -> None:
     left = memoryview(data)
     while left:
         left = left[os.write(descriptor, left) :]
 
 
-def mismatch(expected: Digest, received: Digest, origin: str) -> IntegrityError:
+def mismatch(expected: Digest | str, received: Digest | str, origin: str) -> IntegrityError:
     return IntegrityError(
         f"the bytes from {origin} are not the expected ones: expected {expected}, received {received}; "
         "they were thrown away",

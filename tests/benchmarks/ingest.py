@@ -1,6 +1,7 @@
 """Taking workload W1 in from local folders, beside `cp -r` followed by `sha256sum` of all, in one run.
 
     PYTHONPATH=. python3 tests/benchmarks/ingest.py [--scale 1.0] [--runs 5] [--work DIR]
+    PYTHONPATH=. python3 tests/benchmarks/ingest.py --sparse GB         # one sparse file instead: time and memory
 
 Every run writes into folders of its own, and nothing is removed in between: ext4 makes files slowly for some seconds
 after many were removed. Prints a table of medians.
@@ -9,6 +10,7 @@ after many were removed. Prints a table of medians.
 from __future__ import annotations
 
 import argparse
+import resource
 import statistics
 import subprocess
 import sys
@@ -33,8 +35,12 @@ def main() -> None:
     parser.add_argument("--scale", type=float, default=1.0)
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--work", type=Path, help="a folder on the disk to measure; left out, a temporary one")
+    parser.add_argument("--sparse", type=float, metavar="GB", help="take one sparse file of this size in")
     chosen = parser.parse_args()
     with tempfile.TemporaryDirectory(dir=chosen.work) as folder:
+        if chosen.sparse:
+            measure_sparse(Path(folder), int(chosen.sparse * 10**9))
+            return
         measure(Path(folder), chosen.scale, chosen.runs)
 
 
@@ -56,6 +62,15 @@ def measure(work: Path, scale: float, runs: int) -> None:
         print(
             f"| ours | {what} | {statistics.median(times):.2f} | {base / statistics.median(times):.1f} times as fast |"
         )
+
+
+def measure_sparse(work: Path, size: int) -> None:
+    (work / "dataset").mkdir()
+    with (work / "dataset" / "huge.bin").open("wb") as file:
+        file.truncate(size)
+    took = seconds(lambda: taken(work / "dataset", Store(work / "store")))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(f"{size / 1e9:.0f} GB sparse: {took:.1f} s, {size / 1e9 / took:.2f} GB/s, peak {peak:.0f} MB of memory")
 
 
 def copied(source: Path, target: Path) -> None:

@@ -161,3 +161,17 @@ def test_a_folder_half_filled_is_gone_after_a_failure(store: Store) -> None:
         (folder / "a").chmod(0o500)
         raise RuntimeError
     assert scratch(store) == []
+
+
+@pytest.mark.parametrize("ending", [b"", b"end"])
+def test_a_file_with_holes_takes_no_more_of_the_disk_in_the_store(ending: bytes, store: Store, tmp_path: Path) -> None:
+    path = tmp_path / "sparse"
+    with path.open("wb") as file:
+        file.write(b"start")
+        file.truncate(64 << 20)
+        file.seek(0, os.SEEK_END)
+        file.write(ending)
+    blob = store.put_file(path)
+    assert blob.digest == Digest.of(path.read_bytes()) and blob.size == (64 << 20) + len(ending)
+    assert store.read(blob.digest) == path.read_bytes()
+    assert store.path(blob.digest).stat().st_blocks * 512 < 4 << 20
