@@ -9,7 +9,9 @@ import shlex
 import shutil
 import signal
 import subprocess
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -24,7 +26,7 @@ INHERITED = (
     "XDG_RUNTIME_DIR", "XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME",
     "SSH_AUTH_SOCK", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "GIT_SSL_CAINFO",
     "NODE_EXTRA_CA_CERTS", "http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY",
-    "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "STORAGE_DRIVER", "CONTAINERS_STORAGE_CONF",
+    "DOCKER_HOST", "DOCKER_CONTEXT", "DOCKER_CONFIG", "REGISTRY_AUTH_FILE", "STORAGE_DRIVER", "CONTAINERS_STORAGE_CONF",
 )  # fmt: skip
 INHERITED_PREFIXES = ("PIP_", "UV_", "npm_config_", "NPM_CONFIG_")
 TAIL = 20
@@ -111,6 +113,39 @@ def attach(args: Sequence[str | Path], *, cwd: Path | None = None, env: Mapping[
             # The terminal sent it to the program as well, which ends in its own way and says so.
             child.wait()
             raise
+
+
+@contextmanager
+def output_of(args: Sequence[str | Path]) -> Iterator[IO[bytes]]:
+    """What a program writes to stdout, as it comes; a block that ends before the program does stops it.
+
+    Raises as `run` does: ProgramError when all was read and the program ended badly.
+    """
+    words = tuple(str(arg) for arg in args)
+    line = shlex.join(words)
+    log.debug("run %s", line)
+    with tempfile.TemporaryFile() as errors:
+        try:
+            child = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=errors, env=environment(),
+                preexec_fn=_die_with_parent,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise MissingProgramError(f"{words[0]} is not installed", hint="python3 build.py doctor") from error
+        with child:
+            assert child.stdout is not None
+            try:
+                yield child.stdout
+                was_read = not child.stdout.read(1)
+            except BaseException:
+                child.kill()
+                raise
+            if not was_read:
+                child.kill()
+            elif child.wait() != 0:
+                errors.seek(0)
+                done = Finished(words, child.returncode, "", errors.read().decode(errors="replace"))
+                raise ProgramError(f"{line} ended with {_ending(done.code)}{_tail(done, None)}")
 
 
 def _captured(words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, stdin: bytes | None) -> Finished:

@@ -1,7 +1,8 @@
 """Archives read member by member straight into the store; nothing is unpacked on the disk, nothing outside taken.
 
 Refused in any archive: absolute paths, `..`, devices, pipes, links that leave, encrypted members, and more than
-MAX_MEMBERS members or more bytes than MAX_RATIO times the archive plus MAX_SLACK (an archive made to fill a disk).
+MAX_MEMBERS members or more bytes than MAX_RATIO times the archive plus MAX_SLACK (an archive made to fill a disk), and
+names that are not UTF-8.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from dataclasses import asdict, dataclass, field, replace
 from builder.digest import Digest, key_of
 from builder.errors import SourceError
 from builder.files import CHUNK
-from builder.sources.members import HARMFUL, UNREADABLE, Member, members
+from builder.sources.member import HARMFUL, Member
+from builder.sources.members import UNREADABLE, members
 from builder.sources.selection import ALL, Selection
 from builder.sources.together import results
 from builder.store.objects import Store
@@ -26,29 +28,29 @@ _BATCH_MEMBERS = 64
 _BATCH_BYTES = 8 << 20
 
 
-def unpack(digest: Digest, origin: str, store: Store, selection: Selection = ALL) -> Tree:
+def unpack(digest: Digest, origin: str, store: Store, selection: Selection = ALL, name: str = "") -> Tree:
     """The tree of the selected members of an archive in the store; remembered, so that it is read once.
 
-    `origin` names it in errors. Raises SourceError for what is no archive, for members no archive may have, and for a
-    pattern that selects nothing.
+    `origin` names it in errors; `name` is its file's, which names what is in a single packed file. Raises SourceError
+    for what is no archive, for members no archive may have, and for a pattern that selects nothing.
     """
-    key = key_of({"archive": digest.hex, **asdict(selection)})
+    key = key_of({"archive": digest.hex, "name": name, **asdict(selection)})
     known = store.recall("unpacked", key)
     if known is not None and store.has(Digest(known)):
         tree = get_tree(Digest(known), store)
         if not tree.missing(store):
             return tree
-    tree = selection.of(_read(digest, origin, store, selection).values(), origin)
+    tree = selection.of(_read(digest, origin, store, selection, name).values(), origin)
     put_tree(tree, store)
     store.remember("unpacked", key, tree.digest.hex)
     return tree
 
 
-def _read(digest: Digest, origin: str, store: Store, selection: Selection) -> dict[str, Entry]:
+def _read(digest: Digest, origin: str, store: Store, selection: Selection, name: str) -> dict[str, Entry]:
     extra: set[str] = set()
     try:
         while True:
-            intake = _Intake(digest, origin, store, selection, frozenset(extra))
+            intake = _Intake(digest, origin, store, selection, name, frozenset(extra))
             intake.take_all()
             if intake.missing <= extra:
                 return intake.entries
@@ -73,18 +75,20 @@ class _Intake:
     origin: str
     store: Store
     selection: Selection
+    name: str
     extra: frozenset[str]
     entries: dict[str, Entry] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
     gathered: list[tuple[Member, bytes]] = field(default_factory=list)
+    allowance: int = 0
 
     def take_all(self) -> None:
-        allowance = MAX_RATIO * self.store.size(self.digest) + MAX_SLACK
-        for count, member in enumerate(members(self.store.path(self.digest), self.origin)):
+        self.allowance = MAX_RATIO * self.store.size(self.digest) + MAX_SLACK
+        for count, member in enumerate(members(self.store.path(self.digest), self.origin, self.name)):
             require_inside(member.path, self.origin)
-            allowance -= member.size
-            if allowance < 0 or count >= MAX_MEMBERS:
-                raise SourceError(f"{self.origin} unpacks to far more than its size allows; not used", hint=HARMFUL)
+            self._spend(member.size or 0)
+            if count >= MAX_MEMBERS:
+                raise self._bomb()
             if self.selection.takes(member.path) or member.path in self.extra:
                 self._take(member)
         self._store_gathered()
@@ -96,7 +100,7 @@ class _Intake:
         elif member.symlink is not None:
             self._store_gathered()
             self.entries[member.path] = Entry(member.path, target=member.symlink)
-        elif member.size <= CHUNK:
+        elif member.size is not None and member.size <= CHUNK:
             self.gathered.append((member, b"".join(self._bytes_of(member))))
             if len(self.gathered) >= _BATCH_MEMBERS or sum(len(data) for _, data in self.gathered) >= _BATCH_BYTES:
                 self._store_gathered()
@@ -125,12 +129,23 @@ class _Intake:
         file = member.read()
         left = member.size
         while file is not None and (chunk := file.read(CHUNK)):
-            left -= len(chunk)
-            if left < 0:
-                break
+            if left is None:
+                self._spend(len(chunk))
+            else:
+                left -= len(chunk)
+                if left < 0:
+                    break
             yield chunk
         if left:
             raise SourceError(f"{member.path} in {self.origin} is not as long as the archive says", hint=HARMFUL)
+
+    def _spend(self, size: int) -> None:
+        self.allowance -= size
+        if self.allowance < 0:
+            raise self._bomb()
+
+    def _bomb(self) -> SourceError:
+        return SourceError(f"{self.origin} unpacks to far more than its size allows; not used", hint=HARMFUL)
 
 
 def _unreadable(origin: str, error: Exception) -> SourceError:

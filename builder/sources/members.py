@@ -1,50 +1,56 @@
-"""The members of tar (plain, gz, bz2, xz, zst) and zip archives and Debian packages, told by their first bytes."""
+"""The members of archives, told by their first bytes: tar (plain, gz, bz2, xz, zst), zip, 7z, Debian packages.
+
+A single file packed with gz, bz2, xz or zst counts as an archive with one member.
+"""
 
 from __future__ import annotations
 
 import bz2
 import errno
 import gzip
+import io
 import lzma
 import os
+import re
 import stat
 import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, cast
 
 import zstandard
 
-from builder.errors import SourceError
+from builder.files import CHUNK
 from builder.sources.ar import debian_data
+from builder.sources.member import LONGEST_LINK, Member, encrypted, no_file
+from builder.sources.seven_zip import MAGIC as SEVEN_ZIP
+from builder.sources.seven_zip import seven_zip_members
+from builder.sources.zstd import Zstandard
 from builder.store.trees import require_inside
 
-_LONGEST_LINK = 4096
+_TAR = re.compile(r".*\.(tar(\.\w+)?|t[bgx]z2?|tbz|tzst|whl|deb)", re.IGNORECASE)
+_PACKED = re.compile(r"(.+)\.(gz|bz2|xz|zst)", re.IGNORECASE)
 UNREADABLE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError, gzip.BadGzipFile, EOFError,
     NotImplementedError, struct.error, UnicodeDecodeError,
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Member:
-    """A file, link or hard link of an archive; `read` gives a file's bytes and is valid until the next member."""
-
-    path: str
-    size: int = 0
-    executable: bool = False
-    symlink: str | None = None
-    hardlink: str | None = None
-    read: Callable[[], IO[bytes] | None] = lambda: None
+def name_inside(name: str) -> str | None:
+    """What the one file in a packed file of this name is called; None when the name is that of an archive."""
+    found = None if _TAR.fullmatch(name) else _PACKED.fullmatch(name)
+    return found[1] if found else None
 
 
-def members(path: Path, origin: str) -> Iterator[Member]:
-    """Each member in order. Raises SourceError for one that no archive may have, and any of UNREADABLE for damage."""
+def members(path: Path, origin: str, name: str = "") -> Iterator[Member]:
+    """Each member in order; `name` is that of the file, without which nothing is taken for a single packed file.
+
+    Raises SourceError for a member that no archive may have, and any of UNREADABLE for damage.
+    """
     with path.open("rb") as file:
         magic = file.read(8)
         file.seek(0)
@@ -52,6 +58,11 @@ def members(path: Path, origin: str) -> Iterator[Member]:
             yield from _tar_members(cast(IO[bytes], debian_data(file, origin)), origin)
         elif magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
             yield from _zip_members(file, origin)
+        elif magic.startswith(SEVEN_ZIP):
+            yield from seven_zip_members(path, origin)
+        elif name and _is_one_file(file, name):
+            with _plain(file) as plain:
+                yield Member(name_inside(name) or name, None, read=lambda: plain)
         else:
             yield from _tar_members(file, origin)
 
@@ -69,7 +80,22 @@ def _tar_members(file: IO[bytes], origin: str) -> Iterator[Member]:
             elif info.isreg():
                 yield Member(name, info.size, bool(info.mode & 0o100), read=lambda info=info: archive.extractfile(info))  # type: ignore[misc]
             else:
-                raise _no_file(name, origin)
+                raise no_file(name, origin)
+
+
+def _is_one_file(file: IO[bytes], name: str) -> bool:
+    """Whether what is packed is no tar; one that begins with nothing but zeros is told by its name."""
+    if _TAR.fullmatch(name):
+        return False
+    with _plain(file) as plain:
+        start = b"" if plain is file else plain.read(tarfile.BLOCKSIZE)
+        is_packed = plain is not file
+    file.seek(0)
+    try:
+        tarfile.TarInfo.frombuf(start, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return is_packed
+    return False
 
 
 @contextmanager
@@ -86,7 +112,7 @@ def _plain(file: IO[bytes]) -> Iterator[IO[bytes]]:
     elif magic.startswith(b"\xfd7zXZ\0"):
         reader = lzma.LZMAFile(file)  # noqa: SIM115 - closed below
     elif magic.startswith(b"\x28\xb5\x2f\xfd"):
-        reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=False)
+        reader = io.BufferedReader(Zstandard(file), CHUNK)
     try:
         yield reader
     finally:
@@ -107,29 +133,29 @@ def _zip_members(file: IO[bytes], origin: str) -> Iterator[Member]:
     end = file.seek(0, os.SEEK_END)
     with _zip_of(file) as archive:
         for info in archive.infolist():
+            name = _name_of(info)
             if not 0 <= info.header_offset < end:
-                raise zipfile.BadZipFile(f"{info.filename} begins outside the file")
+                raise zipfile.BadZipFile(f"{name} begins outside the file")
             mode = info.external_attr >> 16
             if info.flag_bits & 1:
-                raise SourceError(
-                    f"{info.filename} in {origin} is encrypted", hint="make the archive again without a password"
-                )
+                raise encrypted(name, origin)
             if info.is_dir():
-                require_inside(info.filename.rstrip("/"), origin)
+                require_inside(name.rstrip("/"), origin)
             elif stat.S_ISLNK(mode):
-                target = archive.open(info).read(_LONGEST_LINK)
-                yield Member(info.filename, symlink=target.decode(errors="surrogateescape"))
+                target = archive.open(info).read(LONGEST_LINK)
+                yield Member(name, symlink=target.decode(errors="surrogateescape"))
             elif stat.S_IFMT(mode) in (0, stat.S_IFREG):
                 executable = bool(mode & 0o100)
-                yield Member(info.filename, info.file_size, executable, read=lambda info=info: archive.open(info))  # type: ignore[misc]
+                yield Member(name, info.file_size, executable, read=lambda info=info: archive.open(info))  # type: ignore[misc]
             else:
-                raise _no_file(info.filename, origin)
+                raise no_file(name, origin)
 
 
-def _no_file(name: str, origin: str) -> SourceError:
-    return SourceError(
-        f"{name} in {origin} is a device or pipe, which no archive may hold; nothing of it was used", hint=HARMFUL
-    )
+def _name_of(info: zipfile.ZipInfo) -> str:
+    """A member's name. Without the flag that says UTF-8 (APPNOTE 4.4.4) it is code page 437, which almost no one means.
 
-
-HARMFUL = "use another archive, or ask who made it"
+    What is not UTF-8 then is left for `require_inside` to refuse: a guess would give names that no notebook uses.
+    """
+    if info.flag_bits & 0x800:
+        return info.filename
+    return info.orig_filename.encode("cp437").decode(errors="surrogateescape")

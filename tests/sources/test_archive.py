@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import io
+import lzma
+import shutil
 import stat
+import subprocess
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,8 +20,9 @@ import zstandard
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from builder.errors import BuilderError, SourceError
-from builder.sources import archive
+from builder.digest import Digest
+from builder.errors import BuilderError, MissingProgramError, SourceError
+from builder.sources import archive, seven_zip
 from builder.sources.selection import ALL, Selection
 from builder.store.objects import Store
 from builder.store.trees import Tree
@@ -51,6 +58,27 @@ def deb_of(files: dict[str, bytes], mode: str) -> bytes:
     )
 
 
+def seven_zip_of(files: dict[str, bytes]) -> bytes:
+    """A 7z archive; names that no folder here could hold are given to its members afterwards."""
+    with tempfile.TemporaryDirectory() as place:
+        folder = Path(place)
+        for number, data in enumerate(files.values()):
+            (folder / f"{number:05}").write_bytes(data)
+        seven_zip_program(folder, "a", "x.7z", *sorted(path.name for path in folder.iterdir()))
+        seven_zip_program(
+            folder,
+            "rn",
+            "x.7z",
+            *(word for n, name in enumerate(files) for word in (f"{n:05}", name.replace("\\", "/"))),
+        )
+        return (folder / "x.7z").read_bytes()
+
+
+def seven_zip_program(folder: Path, verb: str, *words: str) -> None:
+    program = next(filter(None, map(shutil.which, seven_zip.PROGRAMS)))
+    subprocess.run([program, verb, "-snl", *words], cwd=folder, check=True, capture_output=True)
+
+
 MAKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
     "tar": tar_of,
     "tar.gz": lambda files: tar_of(files, "w:gz"),
@@ -58,6 +86,7 @@ MAKERS: dict[str, Callable[[dict[str, bytes]], bytes]] = {
     "tar.xz": lambda files: tar_of(files, "w:xz"),
     "tar.zst": lambda files: zstandard.compress(tar_of(files)),
     "zip": zip_of,
+    "7z": seven_zip_of,
     "deb.xz": lambda files: deb_of(files, "w:xz"),
     "deb.gz": lambda files: deb_of(files, "w:gz"),
     "deb.zst": lambda files: deb_of(files, "zst"),
@@ -270,3 +299,155 @@ def test_damage_anywhere_is_an_error_of_ours_or_harmless(
     except BuilderError:
         return
     assert all(not entry.path.startswith(("/", "..")) for entry in tree.entries)
+
+
+PACKERS: dict[str, Callable[[bytes], bytes]] = {
+    "gz": gzip.compress,
+    "bz2": bz2.compress,
+    "xz": lzma.compress,
+    "zst": zstandard.compress,
+}
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+@pytest.mark.parametrize("data", [b"", b"1,2\n", b"\0" * 2048, b"1,2,3\n" * 400_000])
+def test_a_single_packed_file_is_unpacked_under_its_name(
+    packer: str, data: bytes, tmp_path: Path, store: Store
+) -> None:
+    digest = store.put_bytes(PACKERS[packer](data)).digest
+    (entry,) = archive.unpack(digest, "x", store, name=f"data.csv.{packer}").entries
+    assert entry.path == "data.csv" and entry.digest is not None and store.read(entry.digest) == data
+    (other,) = archive.unpack(digest, "x", store, name=f"data.{packer.upper()}").entries
+    assert other.path == "data"
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_packed_pieces_one_after_the_other_are_one_file(packer: str, store: Store) -> None:
+    pack = PACKERS[packer]
+    digest = store.put_bytes(pack(b"1") + pack(b"2" * 300_000) + pack(b"") + pack(b"3")).digest
+    (entry,) = archive.unpack(digest, "x", store, name=f"data.{packer}").entries
+    assert entry.digest == Digest.of(b"1" + b"2" * 300_000 + b"3")
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_a_packed_file_whose_name_says_tar_but_is_none_is_refused(packer: str, store: Store) -> None:
+    digest = store.put_bytes(PACKERS[packer](b"1,2\n" * 1000)).digest
+    with pytest.raises(SourceError, match="not a readable archive"):
+        archive.unpack(digest, "x", store, name=f"data.tar.{packer}")
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_a_packed_tar_is_a_tar_whatever_its_name(packer: str, store: Store) -> None:
+    digest = store.put_bytes(PACKERS[packer](tar_of(FILES))).digest
+    assert archive.unpack(digest, "x", store, name=f"data.{packer}").by_path.keys() == FILES.keys()
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_a_cut_packed_file_is_a_clear_error(packer: str, store: Store) -> None:
+    whole = PACKERS[packer](bytes(range(256)) * 4000)
+    digest = store.put_bytes(whole[:-20]).digest
+    with pytest.raises(SourceError, match="not a readable archive"):
+        archive.unpack(digest, "x", store, name=f"data.{packer}")
+
+
+@pytest.mark.parametrize("packer", PACKERS)
+def test_a_packed_file_that_would_fill_the_disk_is_refused(
+    packer: str, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "MAX_SLACK", 1 << 20)
+    monkeypatch.setattr(archive, "MAX_RATIO", 2)
+    digest = store.put_bytes(PACKERS[packer](b"\0" * (32 << 20))).digest
+    with pytest.raises(SourceError, match="far more than its size allows"):
+        archive.unpack(digest, "bomb", store, name=f"data.{packer}")
+    assert list((store.root / "scratch").iterdir()) == []
+
+
+@pytest.mark.parametrize("kind", MAKERS)
+def test_of_chosen_members_nothing_else_enters_the_store(kind: str, tmp_path: Path, store: Store) -> None:
+    files = {"a.csv": b"wanted", "b.csv": b"not wanted" * 300_000, "c.csv": b"not wanted either"}
+    digest = store.put_bytes(MAKERS[kind](files)).digest
+    tree = archive.unpack(digest, kind, store, Selection(("a.csv",)))
+    kept = {path.parent.name + path.name for path in (store.root / "objects").rglob("*") if path.is_file()}
+    assert kept == {digest.hex, tree.digest.hex, *(entry.digest.hex for entry in tree.entries if entry.digest)}
+
+
+def test_names_of_a_tar_that_are_not_utf_8_are_refused(store: Store) -> None:
+    data = tar_of({"caf\udce9.txt": b"x"}, "w")
+    with pytest.raises(SourceError, match=r"name is not UTF-8; rename it"):
+        archive.unpack(store.put_bytes(data).digest, "x.tar", store)
+
+
+def test_names_of_a_zip_are_utf_8_also_where_it_does_not_say_so_or_they_are_refused(store: Store) -> None:
+    unflagged = zip_of({"cafe_.txt": b"x"}).replace(b"cafe_", "café".encode())
+    assert archive.unpack(store.put_bytes(unflagged).digest, "x.zip", store).by_path.keys() == {"café.txt"}
+    flagged = zip_of({"café.txt": b"x"})
+    assert archive.unpack(store.put_bytes(flagged).digest, "x.zip", store).by_path.keys() == {"café.txt"}
+    latin = zip_of({"cafe.txt": b"x"}).replace(b"cafe", b"caf\xe9")
+    with pytest.raises(SourceError, match=r"name is not UTF-8; rename it"):
+        archive.unpack(store.put_bytes(latin).digest, "x.zip", store)
+    broken = flagged.replace("é".encode(), b"\xe9_")
+    with pytest.raises(SourceError, match="not a readable archive"):
+        archive.unpack(store.put_bytes(broken).digest, "x.zip", store)
+
+
+def seven_zip_with_links(tmp_path: Path, links: dict[str, str]) -> bytes:
+    folder = tmp_path / "links"
+    folder.mkdir()
+    (folder / "a").write_text("a")
+    (folder / "go").write_text("go")
+    (folder / "go").chmod(0o755)
+    (folder / "none").touch()
+    for name, target in links.items():
+        (folder / name).symlink_to(target)
+    seven_zip_program(folder, "a", "x.7z", "a", "go", "none", *links)
+    return (folder / "x.7z").read_bytes()
+
+
+def test_links_empty_and_executable_files_of_a_7z_are_kept(tmp_path: Path, store: Store) -> None:
+    given = seven_zip_with_links(tmp_path, {"b": "a", "zz": "./go"})
+    tree = archive.unpack(store.put_bytes(given).digest, "x.7z", store).by_path
+    assert (tree["b"].target, tree["zz"].target) == ("a", "./go")
+    assert [path for path, entry in tree.items() if entry.executable] == ["go"]
+    assert tree["none"].size == 0 and tree["a"].size == 1
+
+
+@pytest.mark.parametrize("target", ["/etc/passwd", "../../etc/passwd"])
+def test_a_link_of_a_7z_that_leaves_is_refused(target: str, tmp_path: Path, store: Store) -> None:
+    given = seven_zip_with_links(tmp_path, {"out": target})
+    with pytest.raises(SourceError, match="leads out of it"):
+        archive.unpack(store.put_bytes(given).digest, "x.7z", store)
+
+
+@pytest.mark.parametrize("mode", ["-mhe=on", "-mhe=off"])
+def test_an_encrypted_7z_is_refused_without_asking_for_its_password(mode: str, tmp_path: Path, store: Store) -> None:
+    (tmp_path / "a.csv").write_text("1")
+    seven_zip_program(tmp_path, "a", "-psecret", mode, "x.7z", "a.csv")
+    with pytest.raises(SourceError, match=r"in x\.7z is encrypted"):
+        archive.unpack(store.put_file(tmp_path / "x.7z").digest, "x.7z", store)
+
+
+def test_a_7z_without_its_program_says_what_to_install(
+    tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest = store.put_bytes(seven_zip_of(FILES)).digest
+    monkeypatch.setattr(seven_zip, "PROGRAMS", ("no-such-program-here",))
+    with pytest.raises(MissingProgramError, match=r"x\.7z is a 7z archive") as caught:
+        archive.unpack(digest, "x.7z", store)
+    assert caught.value.hint == "apt install 7zip"
+
+
+def test_a_7z_of_many_members_is_read_in_their_order(store: Store) -> None:
+    files = {f"{n:03}": bytes([n % 251]) * (n * 20_000 % 2_500_000) for n in range(60)}
+    tree = archive.unpack(store.put_bytes(seven_zip_of(files)).digest, "x.7z", store)
+    assert {entry.path: store.read(entry.digest) for entry in tree.entries if entry.digest} == files
+
+
+@pytest.mark.parametrize("kind", [stat.S_IFCHR, stat.S_IFBLK, stat.S_IFIFO, stat.S_IFSOCK])
+def test_devices_pipes_and_sockets_of_a_zip_are_refused(kind: int, store: Store) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as made:
+        member = zipfile.ZipInfo("null")
+        member.external_attr = (kind | 0o644) << 16
+        made.writestr(member, b"")
+    with pytest.raises(SourceError, match="device or pipe"):
+        archive.unpack(store.put_bytes(buffer.getvalue()).digest, "x.zip", store)
