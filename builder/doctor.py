@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from builder.errors import EngineError
-from builder.programs import APPLIANCE, APT, BOOTSTRAP, BUILDAH, GIT, NPM, ROOTLESS, Program, is_root, needed
+from builder.programs import APPLIANCE, APT, BOOTSTRAP, BUILDAH, GIT, NPM, REGISTRY, ROOTLESS, Program, is_root, needed
 from builder.provision import ensure, line, plan
 from builder.run import find, run
+from builder.system.base import is_local
 from builder.system.docker import docker_client
 
 if TYPE_CHECKING:
@@ -49,13 +50,16 @@ class Wish:
     kinds: frozenset[str] = frozenset({"git", "npm", "debian"})
     bootstraps: bool = True
     engine: str = "auto"
+    pulls: bool = True
 
 
 def wish_of(choice: Choice, engine: str = "auto") -> Wish:
     """What a profile's choice asks of the machine."""
     kinds = {repo.kind for repo in choice.repos.values()}
     kinds |= {spec.kind for card in choice.datasets.values() for spec in card.files}
-    return Wish(frozenset(choice.outputs), frozenset(kinds), choice.manifest.base.debian is not None, engine)
+    base = choice.manifest.base
+    pulls = base.image is not None and not is_local(base.image)
+    return Wish(frozenset(choice.outputs), frozenset(kinds), base.debian is not None, engine, pulls)
 
 
 def require(choice: Choice, engine: str, *, yes: bool, tell: Callable[[str], None]) -> None:
@@ -79,6 +83,7 @@ def needs_of(wish: Wish, *, has_docker: bool) -> frozenset[str]:
     if wish.outputs & {"oci", "docker", "ova"}:
         buildah = wish.engine == "buildah" or (wish.engine == "auto" and not has_docker)
         needs |= ({BUILDAH} if buildah else set()) | ({BOOTSTRAP} if wish.bootstraps else set())
+        needs |= {REGISTRY} if wish.pulls else set()
     if "ova" in wish.outputs:
         needs.add(APPLIANCE)
     if not is_root() and needs & {BUILDAH, BOOTSTRAP}:
@@ -108,7 +113,7 @@ def remedies(facts: Iterable[Fact]) -> tuple[str, ...]:
 
 
 def _every_need() -> tuple[str, ...]:
-    return (GIT, NPM, APT, BUILDAH, BOOTSTRAP, ROOTLESS, APPLIANCE)
+    return (GIT, NPM, APT, BUILDAH, BOOTSTRAP, REGISTRY, ROOTLESS, APPLIANCE)
 
 
 def _python() -> Fact:

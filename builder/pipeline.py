@@ -15,6 +15,7 @@ from builder.image.archive import write_archive
 from builder.image.config import Healthcheck, Runtime
 from builder.image.layer import content_layer, files_layer
 from builder.image.oci import Image, compose, write_layout
+from builder.manifest.lock import Lock
 from builder.manifest.workshop import Choice
 from builder.preparation import Job, Prepared
 from builder.progress import Journal
@@ -42,9 +43,10 @@ def make(job: Job, ready: Prepared, out: Path) -> tuple[Made, ...]:
     """Make a profile's outputs in `out`; each appears whole or not at all."""
     choice = ready.choice
     bench = Workbench(
-        choose_engine(job.engine, job.store), job.store, job.journal, out / "logs", job.store.is_forgetful
-    )
-    system = _system(choice, bench)
+        choose_engine(job.engine, job.store), job.store, job.journal, out / "logs", job.store.is_forgetful,
+        network=job.network,
+    )  # fmt: skip
+    system = _system(choice, ready.lock, bench)
     made: list[Made] = []
     if {"oci", "docker"} & set(choice.outputs):
         made += _images(choice, image_of(choice, ready.content, system, job.store, job.journal), job, out)
@@ -76,12 +78,11 @@ def _has_ssh(choice: Choice) -> bool:
     return choice.manifest.services.ssh is not None
 
 
-def _system(choice: Choice, bench: Workbench) -> System:
+def _system(choice: Choice, lock: Lock, bench: Workbench) -> System:
     base, has_jupyter = choice.manifest.base, jupyter_port(choice) is not None
     if base.debian is not None:
         return build_debian_system(base.debian, choice.packages, bench, jupyter=has_jupyter)
-    assert base.image is not None
-    return build_image_system(base.image, choice.folder, choice.packages, bench, jupyter=has_jupyter)
+    return build_image_system(lock.base, choice.folder, choice.packages, bench, jupyter=has_jupyter)
 
 
 def image_of(choice: Choice, content: Content, system: System, store: Store, journal: Journal) -> Image:

@@ -16,6 +16,7 @@ from builder.sources.lock import pruned, resolve
 from builder.sources.source import Network
 from builder.store.objects import Store
 from builder.store.trees import get_tree
+from builder.system.base import BASE, resolve_base
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,7 @@ def locked(job: Job) -> Locked:
     workshop = load(job.manifest)
     old = read_lock(job.lock_path)
     choice = workshop.choose(job.profile)
+    base = _resolved_base(job, choice, old)
     lock = _resolved(job, choice, old)
     fetch(lock, replace(choice, datasets={}), job.store, job.journal, network=job.network)
     _warn_of_unused(choice, lock, job)
@@ -73,7 +75,7 @@ def locked(job: Job) -> Locked:
     if set(grown.datasets) != set(choice.datasets):
         lock = _resolved(job, grown, old)
     if not job.locked:
-        lock = pruned(lock, grown)
+        lock = pruned(lock, grown).model_copy(update={"base": base})
     changed = tuple(changes(old, lock))
     if changed:
         write_lock(job.lock_path, lock)
@@ -100,7 +102,14 @@ def content_of(choice: Choice, lock: Lock, store: Store) -> Content:
 
 
 def _resolved(job: Job, choice: Choice, old: Lock | None) -> Lock:
-    return resolve(choice, old, job.store, job.journal, update=job.update, locked=job.locked, network=job.network)
+    names = set(job.update) - {BASE}
+    return resolve(choice, old, job.store, job.journal, update=names, locked=job.locked, network=job.network)
+
+
+def _resolved_base(job: Job, choice: Choice, old: Lock | None) -> dict[str, str]:
+    return resolve_base(
+        choice.manifest.base, choice.folder, old, job.journal, job.network, locked=job.locked, update=BASE in job.update
+    )
 
 
 def _warn_of_unused(choice: Choice, lock: Lock, job: Job) -> None:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from builder.run import find
 
-GIT, NPM, APT, BUILDAH, BOOTSTRAP, ROOTLESS, APPLIANCE, TESTS = (
-    "git", "npm", "apt", "buildah", "bootstrap", "rootless", "appliance", "tests",
+GIT, NPM, APT, BUILDAH, BOOTSTRAP, REGISTRY, ROOTLESS, APPLIANCE, TESTS = (
+    "git", "npm", "apt", "buildah", "bootstrap", "registry", "rootless", "appliance", "tests",
 )  # fmt: skip
 """What programs are needed for; a build needs those that its manifest and outputs ask for."""
 
@@ -20,7 +20,7 @@ class Program:
     """A program or file that a package of the machine brings.
 
     `places` are names to find on PATH, or absolute paths; one of them is enough. `debian` and `fedora` are package
-    names, empty where that distribution has none.
+    names, empty where that distribution has none: then whoever needs it must do without.
     """
 
     name: str
@@ -87,7 +87,8 @@ PROGRAMS = (
     _program("dockerd", "tests", "a Docker engine to load images into", "docker.io", "moby-engine"),
     _program("iptables", "tests", "the engine's network", "iptables", "iptables-nft"),
     _program("podman", "tests", "loading images", "podman", "podman"),
-    _program("skopeo", "tests", "copying images", "skopeo", "skopeo"),
+    _program("skopeo", "registry tests", "container images from a registry", "skopeo", "skopeo"),
+    _program("docker-registry", "tests", "a registry to take images from", "docker-registry", ""),
     _program("sshd", "tests", "repos over ssh", "openssh-server", "openssh-server"),
     _program("sudo", "tests", "working as an ordinary user", "sudo", "sudo"),
     _program("chromium", "tests", "opening the landing page", "chromium", "chromium", "chromium", "chromium-browser"),

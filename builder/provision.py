@@ -23,8 +23,11 @@ APT = (*UNASKED, "apt-get")
 
 
 def ensure(needs: Iterable[str], *, yes: bool, tell: Callable[[str], None]) -> None:
-    """Have every program that these needs ask for. Raise MissingProgramError naming the one command otherwise."""
-    provide(missing(needs), yes=yes, tell=tell)
+    """Have every program that these needs ask for. Raise MissingProgramError naming the one command otherwise.
+
+    What this machine's distribution has no package of is left out.
+    """
+    provide([program for program in missing(needs) if _is_packaged(program)], yes=yes, tell=tell)
 
 
 def provide(programs: Sequence[Program], *, yes: bool, tell: Callable[[str], None]) -> None:
@@ -56,6 +59,12 @@ def plan(programs: Sequence[Program], *, lists: Path = APT_LISTS) -> tuple[Comma
     if find("dnf"):
         return (("dnf", "install", "-y", *sorted({program.fedora for program in programs if program.fedora})),)
     return ()
+
+
+def _is_packaged(program: Program) -> bool:
+    if find("apt-get"):
+        return program.debian != ""
+    return program.fedora != "" or not find("dnf")
 
 
 def line(commands: Iterable[Command]) -> str:

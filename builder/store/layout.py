@@ -45,7 +45,7 @@ def read_layout(
     Raises SourceError for what cannot be read here, IntegrityError for bytes that are not what they are said to be.
     """
     index = _json_file(folder / "index.json", folder)
-    manifest = _manifest(folder, index, tag, architecture)
+    manifest = _json_blob(folder, _descriptor(folder, index, tag, architecture))
     config = _json_blob(folder, manifest.get("config"))
     _require_platform(folder, config, architecture)
     diff_ids = [_digest(raw, folder) for raw in config.get("rootfs", {}).get("diff_ids", ())]
@@ -56,13 +56,21 @@ def read_layout(
     return config, tuple(taken)
 
 
+def image_digest(folder: Path, tag: str | None, *, architecture: str = "amd64") -> Digest:
+    """The digest of the manifest of the image that `read_layout` would read; raises as that does."""
+    raw = _descriptor(folder, _json_file(folder / "index.json", folder), tag, architecture)
+    _require_platform(folder, _json_blob(folder, _json_blob(folder, raw).get("config")), architecture)
+    return _digest(raw.get("digest"), folder)
+
+
 def blob_path(folder: Path, digest: Digest) -> Path:
     return folder / "blobs" / "sha256" / digest.hex
 
 
-def _manifest(
+def _descriptor(
     folder: Path, index: Mapping[str, Any], tag: str | None, architecture: str, depth: int = 0
 ) -> dict[str, Any]:
+    """The descriptor of the one image for a tag, or without one for an architecture."""
     found = index.get("manifests", ())
     if tag is not None:
         found = [raw for raw in found if raw.get("annotations", {}).get(REF_NAME) == tag]
@@ -76,10 +84,11 @@ def _manifest(
         )
     kind = found[0].get("mediaType")
     if kind in (INDEX, DOCKER_LIST) and depth < DEEPEST:
-        return _manifest(folder, _json_blob(folder, found[0]), None, architecture, depth + 1)
+        return _descriptor(folder, _json_blob(folder, found[0]), None, architecture, depth + 1)
     if kind not in (MANIFEST, DOCKER_MANIFEST):
         raise SourceError(f"{folder} holds a manifest of the media type {kind!r}, which is not an image")
-    return _json_blob(folder, found[0])
+    chosen: dict[str, Any] = found[0]
+    return chosen
 
 
 def _suits(platform: Mapping[str, Any] | None, architecture: str) -> bool:

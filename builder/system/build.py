@@ -13,6 +13,7 @@ from builder.digest import Digest, key_of
 from builder.files import share
 from builder.manifest.packages import Packages
 from builder.progress import Journal
+from builder.sources.source import ONLINE, Network
 from builder.store.objects import Store
 from builder.system.base import base_image
 from builder.system.bootstrap import debian_base
@@ -37,6 +38,7 @@ class Workbench:
     logs: Path
     fresh: bool = False
     ask_clients: Callable[[], Clients] = machine_clients
+    network: Network = ONLINE
 
     @cached_property
     def clients(self) -> Clients:
@@ -52,12 +54,14 @@ def build_debian_system(suite: str, packages: Packages, bench: Workbench, *, jup
     return _made("system", key, dockerfile, base, bench, f"system debian {suite}")
 
 
-def build_image_system(reference: str, folder: Path, packages: Packages, bench: Workbench, *, jupyter: bool) -> System:
-    """A system on a container image: a registry's, or `oci:FOLDER[:TAG]` relative to `folder`."""
+def build_image_system(
+    pin: Mapping[str, str], folder: Path, packages: Packages, bench: Workbench, *, jupyter: bool
+) -> System:
+    """A system on the container image that the lock names; `oci:FOLDER[:TAG]` is relative to `folder`."""
     dockerfile = system_dockerfile(packages, jupyter=jupyter, bootstrapped=False)
-    base = base_image(reference, folder, bench.store, bench.journal, bench.logs, fresh=bench.fresh)
+    base = base_image(pin, folder, bench.store, bench.journal, bench.logs, network=bench.network)
     key = key_of({"dockerfile": dockerfile, "base": _identity(base), "format": FORMAT})
-    return _made("system", key, dockerfile, base, bench, f"system on {reference}")
+    return _made("system", key, dockerfile, base, bench, f"system on {pin['image']}")
 
 
 def build_appliance_system(system: System, bench: Workbench, *, ssh: bool = False) -> System:

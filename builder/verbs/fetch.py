@@ -7,6 +7,7 @@ from builder.holdings import registered_call
 from builder.options import Options, verb
 from builder.preparation import prepared
 from builder.result import Result
+from builder.system.base import base_image
 from builder.verbs.job import job_of
 
 
@@ -16,6 +17,9 @@ def command(options: Options) -> Result:
     job = job_of(options)
     with registered_call(job, "fetch", options.out):
         ready = prepared(job)
+        if "digest" in ready.lock.base:
+            place = ready.choice.folder
+            base_image(ready.lock.base, place, job.store, job.journal, options.out / "logs", network=job.network)
     trees = ready.content.folders().values()
     size = sum(tree.size for tree in trees)
     counts = f"{len(ready.choice.repos)} repos, {len(ready.choice.datasets)} datasets, {size_text(size)}"

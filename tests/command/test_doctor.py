@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 
 from builder import cli, doctor
-from builder.doctor import MISSING, Fact, Wish, examine, needs_of, remedies, require
+from builder.doctor import MISSING, Fact, Wish, examine, needs_of, remedies, require, wish_of
 from builder.errors import EngineError
 from builder.manifest.workshop import load
-from builder.programs import APPLIANCE, APT, BOOTSTRAP, BUILDAH, GIT, NPM
+from builder.programs import APPLIANCE, APT, BOOTSTRAP, BUILDAH, GIT, NPM, REGISTRY
 
-NOTHING = Wish(outputs=frozenset(), kinds=frozenset(), bootstraps=False)
+NOTHING = Wish(outputs=frozenset(), kinds=frozenset(), bootstraps=False, pulls=False)
 
 
 @pytest.mark.parametrize(
     ("wish", "has_docker", "needs"),
     [
-        (Wish(), False, {BUILDAH, BOOTSTRAP, APPLIANCE, GIT, NPM, APT}),
-        (Wish(frozenset({"docker"}), frozenset({"path"})), True, {BOOTSTRAP}),
-        (Wish(frozenset({"docker"}), frozenset({"git"}), False), False, {BUILDAH, GIT}),
-        (Wish(frozenset({"oci"}), frozenset(), False, "buildah"), True, {BUILDAH}),
-        (Wish(frozenset({"oci"}), frozenset(), False, "docker"), False, set()),
+        (Wish(), False, {BUILDAH, BOOTSTRAP, REGISTRY, APPLIANCE, GIT, NPM, APT}),
+        (Wish(frozenset({"docker"}), frozenset({"path"}), pulls=False), True, {BOOTSTRAP}),
+        (Wish(frozenset({"docker"}), frozenset({"git"}), False), False, {BUILDAH, GIT, REGISTRY}),
+        (Wish(frozenset({"oci"}), frozenset(), False, "buildah", False), True, {BUILDAH}),
+        (Wish(frozenset({"oci"}), frozenset(), False, "docker", False), False, set()),
         (NOTHING, False, set()),
     ],
 )
@@ -113,6 +113,13 @@ def test_a_user_without_root_and_without_ids_for_an_image_is_told_before_anythin
     with pytest.raises(EngineError, match="nobody-knows cannot build without root") as caught:
         require(choice, "buildah", yes=False, tell=lambda text: None)
     assert "usermod --add-subuids 100000-165535 nobody-knows" in caught.value.hint
+
+
+def test_skopeo_is_needed_for_a_base_in_a_registry_only(tmp_path: Path) -> None:
+    manifest = small_manifest(tmp_path)
+    assert REGISTRY not in needs_of(wish_of(load(manifest).choose()), has_docker=False)
+    manifest.write_text(manifest.read_text().replace("oci:base", "debian:bookworm"))
+    assert REGISTRY in needs_of(wish_of(load(manifest).choose()), has_docker=False)
 
 
 def small_manifest(folder: Path) -> Path:

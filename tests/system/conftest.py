@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from registry import Registry, running
 
 from builder.digest import Digest
 from builder.progress import Journal
@@ -51,6 +52,13 @@ def store(debian_store: Store, tmp_path: Path) -> Store:
     """A store of the test's own in which that Debian is there already."""
     shutil.copytree(debian_store.root, tmp_path / "store", copy_function=os.link)
     return Store(tmp_path / "store")
+
+
+@pytest.fixture
+def registry(tmp_path: Path) -> Iterator[Registry]:
+    """A registry of the test's own, with nothing in it."""
+    with running(tmp_path / "registry") as made:
+        yield made
 
 
 @pytest.fixture(scope="session")

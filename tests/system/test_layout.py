@@ -12,11 +12,13 @@ import zstandard
 
 from builder.digest import Digest
 from builder.errors import EngineError, IntegrityError, SourceError
+from builder.manifest.manifest import Base
 from builder.progress import Journal
+from builder.sources.source import ONLINE
 from builder.store.layers import TAR, TAR_GZIP, TAR_ZSTD, Layer
 from builder.store.layout import read_layout
 from builder.store.objects import Store
-from builder.system.base import base_image
+from builder.system.base import resolve_base
 from builder.system.layout import read_exported, take_layers, write_base
 from builder.system.system import System
 
@@ -43,6 +45,10 @@ def layout(folder: Path, store: Store, media_type: str = TAR_GZIP, **config: Any
     system = System((layer,), {"Env": ["A=b"], **config}, "key")
     write_base(system, folder, store)
     return system
+
+
+def resolved(reference: str, folder: Path) -> dict[str, str]:
+    return resolve_base(Base(image=reference), folder, None, Journal(), ONLINE, locked=False, update=False)
 
 
 def damage(path: Path) -> None:
@@ -114,12 +120,12 @@ def test_a_digest_that_climbs_out_of_the_layout_is_refused(tmp_path: Path, store
 def test_a_tag_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path, store: Store) -> None:
     layout(tmp_path / "base", store)
     with pytest.raises(SourceError, match="workshop-base"):
-        base_image("oci:base:latest", tmp_path, store, Journal(), tmp_path / "logs")
+        resolved("oci:base:latest", tmp_path)
 
 
-def test_a_folder_that_is_no_layout_is_refused(tmp_path: Path, store: Store) -> None:
+def test_a_folder_that_is_no_layout_is_refused(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match=r"no OCI layout: it has no index\.json"):
-        base_image("oci:nothing", tmp_path, store, Journal(), tmp_path / "logs")
+        resolved("oci:nothing", tmp_path)
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"manifests": []}', '{"manifests": [{}, {}]}', "[]"])

@@ -11,10 +11,14 @@ from pathlib import Path
 
 import pytest
 from contents import Member, members_of, members_of_one
+from registry import Registry, needs_registry
 
+from builder.manifest.manifest import Base
 from builder.manifest.packages import Packages
 from builder.progress import Journal
+from builder.sources.source import ONLINE, Network
 from builder.store.objects import Store
+from builder.system.base import resolve_base
 from builder.system.build import Workbench, build_appliance_system, build_debian_system, build_image_system
 from builder.system.clients import Clients, machine_clients
 from builder.system.engine import Engine
@@ -41,6 +45,10 @@ def marked_clients() -> Clients:
 
 def bench(engine: Engine, store: Store, tmp_path: Path) -> Workbench:
     return Workbench(engine, store, Journal(), tmp_path / "logs", ask_clients=marked_clients)
+
+
+def pinned(base: dict[str, str], folder: Path) -> dict[str, str]:
+    return resolve_base(Base(**base), folder, None, Journal(), ONLINE, locked=False, update=False)
 
 
 def where_marked(system: System, store: Store) -> list[str]:
@@ -94,11 +102,34 @@ def test_a_system_on_an_image_that_stands_in_a_folder(engine: Engine, store: Sto
     tools = bench(engine, store, tmp_path)
     lower = build_debian_system("bookworm", Packages(), tools, jupyter=False)
     write_base(lower, tmp_path / "image", store)
-    system = build_image_system("oci:image", tmp_path, Packages(system=("less",)), tools, jupyter=False)
+    pin = pinned({"image": "oci:image"}, tmp_path)
+    system = build_image_system(pin, tmp_path, Packages(system=("less",)), tools, jupyter=False)
     assert [layer.diff_id for layer in system.layers[: len(lower.layers)]] == [layer.diff_id for layer in lower.layers]
     own = members_of(system.layers[len(lower.layers) :], store)
     assert "usr/bin/less" in own
     assert where_marked(system, store) == []
+
+
+@needs_registry
+def test_a_system_on_an_image_of_a_registry_is_made_once(
+    engine: Engine, store: Store, tmp_path: Path, registry: Registry
+) -> None:
+    tools = bench(engine, store, tmp_path)
+    lower = build_debian_system("bookworm", Packages(), tools, jupyter=False)
+    write_base(lower, tmp_path / "image", store)
+    reference = f"{registry.host}/course/base:2026"
+    push = ["skopeo", "copy", "--quiet", "--dest-tls-verify=false", f"oci:{tmp_path}/image", f"docker://{reference}"]
+    subprocess.run(push, check=True)
+    pin = pinned({"image": reference}, tmp_path)
+    system = build_image_system(pin, tmp_path, Packages(system=("less",)), tools, jupyter=False)
+    assert [layer.diff_id for layer in system.layers[: len(lower.layers)]] == [layer.diff_id for layer in lower.layers]
+    own = members_of(system.layers[len(lower.layers) :], store)
+    assert "usr/bin/less" in own
+    assert registry.host.encode() not in b"".join(member.data for member in own.values())
+    registry.stop()
+    again = Workbench(engine, store, Journal(), tmp_path / "logs", network=Network(is_offline=True))
+    assert build_image_system(pin, tmp_path, Packages(system=("less",)), again, jupyter=False) == system
+    assert [stage.cached for stage in again.journal.stages] == [True, True]
 
 
 def test_a_package_that_does_not_exist_is_named(engine: Engine, store: Store, tmp_path: Path) -> None:
