@@ -8,14 +8,16 @@ from typing import Any
 
 from builder.digest import key_of
 from builder.manifest.lock import Lock, Pin
+from builder.manifest.manifest import Base
 from builder.manifest.workshop import Choice
 from builder.store.objects import Store
 from builder.store.trees import get_tree
+from builder.system.base import BASE, base_size, is_pinned
 
 
 @dataclass(frozen=True)
 class Row:
-    """One repo or dataset, in bytes: what it weighs unpacked, what of it is here, what is to be fetched.
+    """One repo, dataset or base image, in bytes: what it weighs, what of it is here, what is to be fetched.
 
     `is_locked` is False for what the lock does not name yet; its bytes are then unknown and counted as 0.
     """
@@ -57,6 +59,7 @@ def plan(choice: Choice, lock: Lock | None, store: Store) -> Plan:
     """Plan a build; nothing is fetched, made or written."""
     known = lock or Lock()
     rows = (
+        *_base_rows(choice.manifest.base, known.base, store),
         *(_row(f"dataset {name}", "card", known.datasets.get(name), (key_of(card.inputs()), card.recipe_key), store)
           for name, card in choice.datasets.items()),
         *(_row(f"repo {name}", repo.kind, known.repos.get(name), (key_of(repo.inputs()), None), store)
@@ -72,6 +75,18 @@ def plan(choice: Choice, lock: Lock | None, store: Store) -> Plan:
 def weight_key(choice: Choice) -> str:
     """Names the measured weights of the last build of this workshop and profile."""
     return key_of([choice.manifest.workshop, choice.profile, sorted(choice.repos)])
+
+
+def _base_rows(base: Base, pin: Mapping[str, str], store: Store) -> tuple[Row, ...]:
+    """What an image as base weighs, packed; nothing for a release, which is made here."""
+    if base.image is None:
+        return ()
+    if not is_pinned(pin, base.image):
+        return (Row(BASE, "image", 0, 0, 0, is_locked=False),)
+    here = base_size(pin, store) or 0
+    told = pin.get("bytes", "")
+    size = here or (int(told) if told.isdecimal() else 0)
+    return (Row(BASE, "image", size, here, size - here, is_locked=True),)
 
 
 def _row(what: str, kind: str, pin: Pin | None, said: tuple[str, str | None], store: Store) -> Row:

@@ -40,7 +40,11 @@ class Pin(BaseModel):
 
 
 class Lock(BaseModel):
-    """The pins of a workshop, and what its base came to. No host path, credential or registry address is in it."""
+    """The pins of a workshop, and what its base came to. No host path or credential is in it.
+
+    `base` is empty before it is locked, else `debian`, or `image` as the manifest has it and the `digest` of the
+    manifest it stands for on linux/amd64, with the `bytes` of its layers where a registry said them.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     lock: Literal[1] = 1

@@ -91,7 +91,7 @@ def pin_of(item: Wanted, resolved: dict[str, str], tree: Tree) -> Pin:
 def _require_names(update: Collection[str], items: list[Wanted]) -> None:
     known = {item.name for item in items} | {item.title for item in items}
     for name in sorted(set(update) - known):
-        listed = ", ".join(sorted(item.title for item in items))
+        listed = ", ".join(["base", *sorted(item.title for item in items)])
         raise LockError(f"there is no {name} to update", hint=f"name one of: {listed}")
 
 

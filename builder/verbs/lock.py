@@ -13,10 +13,13 @@ from builder.verbs.job import job_of
 
 @verb
 @click.option(
-    "--update", multiple=True, metavar="NAME", help="Take the newest of this repo or dataset; may be given again."
+    "--update",
+    multiple=True,
+    metavar="NAME",
+    help="Take the newest of this repo or dataset, or of the image that is the base; may be given again.",
 )
 def command(options: Options, update: tuple[str, ...]) -> Result:
-    """Resolve repos and datasets to commits, versions and digests, and write them to manifest.lock.
+    """Resolve base, repos and datasets to commits, versions and digests, and write them to manifest.lock.
 
     What is locked already stays as it is, unless the manifest changed or --update names it.
     """

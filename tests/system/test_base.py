@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from registry import PASSWORD, USER, Registry, needs_registry, plain_layer, running
 
+from builder import cli
 from builder.digest import Digest
 from builder.errors import IntegrityError, LockError, SourceError
 from builder.manifest.lock import Lock
@@ -225,6 +226,47 @@ def test_locked_without_the_base_in_the_lock_asks_nobody(tmp_path: Path) -> None
     with pytest.raises(LockError, match=r"stale: base: debian none → bookworm"):
         locked(debian, tmp_path, Lock(), locked=True)
     assert locked(debian, tmp_path, Lock(base=debian), locked=True) == debian
+
+
+def called(capsys: pytest.CaptureFixture[str], folder: Path, *words: str) -> tuple[int, dict[str, Any]]:
+    """The exit code and the JSON of a call in a workshop's folder."""
+    places = ["--manifest", str(folder / "manifest.yaml"), "--store", str(folder / "store"), "--out", str(folder)]
+    code = cli.main([*words, *places, "--json"])
+    return code, json.loads(capsys.readouterr().out)
+
+
+def test_the_verbs_lock_plan_and_fetch_a_base(
+    registry: Registry, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes/one.txt").write_text("1")
+    reference, size = f"{registry.host}/base:one", len(plain_layer("first"))
+    (tmp_path / "manifest.yaml").write_text(
+        "workshop: small\ntitle: Small\nversion: '1'\nrepos: {base: {path: notes}}\n"
+        f"base: {{image: '{reference}'}}\n"
+    )
+    digest = registry.put_image("base", "one", "first")
+
+    def base_row() -> dict[str, Any]:
+        row: dict[str, Any] = called(capsys, tmp_path, "plan")[1]["plan"]["rows"][0]
+        return row
+
+    assert base_row() == {"what": "base", "kind": "image", "bytes": 0, "here": 0, "to_fetch": 0, "is_locked": False}
+    code, said = called(capsys, tmp_path, "fetch", "--locked")
+    assert (code, said["error"]["kind"]) == (4, "lock")
+    assert called(capsys, tmp_path, "lock")[0] == 0
+    assert json.loads((tmp_path / "manifest.lock").read_text())["base"]["digest"] == str(digest)
+    assert (base_row()["bytes"], base_row()["to_fetch"]) == (size, size)
+    assert called(capsys, tmp_path, "fetch", "--locked")[0] == 0
+    assert (base_row()["here"], base_row()["to_fetch"]) == (size, 0)
+    newer = registry.put_image("base", "one", "second")
+    assert called(capsys, tmp_path, "lock", "--update", "repos.base")[1]["changed"] == []
+    changed = called(capsys, tmp_path, "lock", "--update", "base")[1]["changed"]
+    assert any(f"base: digest {digest.short} → {newer.short}" in line for line in changed)
+    registry.stop()
+    code, said = called(capsys, tmp_path, "fetch", "--offline", "--locked")
+    assert (code, said["error"]["kind"]) == (5, "source")
+    assert f"{reference} is not in the store" in said["error"]["message"]
 
 
 def test_only_registries_on_this_machine_may_speak_plain_http() -> None:
