@@ -8,7 +8,7 @@ from pathlib import Path
 from builder import places
 from builder.appliance.appliance import Appliance, build_appliance
 from builder.appliance.ovf import ApplianceSpec, Port
-from builder.content import settings
+from builder.content import libraries, settings
 from builder.content.layout import Content
 from builder.digest import Digest
 from builder.image.archive import write_archive
@@ -26,6 +26,8 @@ from builder.system.choose import choose_engine
 from builder.system.system import System
 
 SSH_GUEST_PORT = 22
+WORDS = {places.DATA: "dataset", places.REPOS: "repo", places.CACHES: "what libraries look for"}
+"""What a folder below the root holds, as its layer says it."""
 
 
 @dataclass(frozen=True)
@@ -86,11 +88,11 @@ def _system(choice: Choice, lock: Lock, bench: Workbench) -> System:
 
 
 def image_of(choice: Choice, content: Content, system: System, store: Store, journal: Journal) -> Image:
-    """The image of a choice: the system, then a layer for each dataset and each repo, then settings and page."""
+    """The image of a choice: the system, a layer for each dataset and each repo, then caches, settings and page."""
     layers = list(system.layers)
     for folder, tree in content.folders().items():
         kind, _, name = folder.partition("/")
-        note = f"{'dataset' if kind == places.DATA else 'repo'} {name}"
+        note = f"{WORDS[kind]} {name}".strip()
         with journal.stage(f"layer {note}") as stage:
             place = f"{places.ROOT}/{folder}"
             if kind == places.DATA:
@@ -99,7 +101,7 @@ def image_of(choice: Choice, content: Content, system: System, store: Store, jou
                 layer = content_layer(tree, place, store, uid=places.UID, gid=places.GID, writable=True, note=note)
             stage.bytes_in, stage.bytes_out = tree.size, layer.blob.size
             layers.append(layer)
-    layers.append(_settings_layer(choice, content, store))
+    layers += [*_home_layers(choice, store), _settings_layer(choice, content, store)]
     with journal.stage("image") as stage:
         image = compose(layers, _runtime(choice), store, base={"config": dict(system.config)})
         stage.bytes_out = image.size
@@ -108,13 +110,30 @@ def image_of(choice: Choice, content: Content, system: System, store: Store, jou
 
 def _settings_layer(choice: Choice, content: Content, store: Store) -> Layer:
     page = {f"{places.ROOT}/{places.PAGE}": (content.page, 0o644)}
-    return files_layer({**settings.settings(jupyter_port(choice)), **page}, store, note="settings and landing page")
+    return files_layer({**_settings(choice), **page}, store, note="settings and landing page")
+
+
+def _settings(choice: Choice) -> dict[str, tuple[bytes, int]]:
+    return dict(settings.settings(jupyter_port(choice), _variables(choice)))
+
+
+def _variables(choice: Choice) -> dict[str, str]:
+    return libraries.variables(libraries.libraries_of(choice.datasets.values()))
+
+
+def _home_layers(choice: Choice, store: Store) -> tuple[Layer, ...]:
+    """The links in the home that lead libraries to the caches; no layer where there are none."""
+    tree = libraries.home_links(libraries.libraries_of(choice.datasets.values()))
+    if not tree.entries:
+        return ()
+    note = "links in the home"
+    return (content_layer(tree, places.HOME, store, uid=places.UID, gid=places.GID, writable=True, note=note),)
 
 
 def _runtime(choice: Choice) -> Runtime:
     port = jupyter_port(choice)
     return Runtime(
-        env={**settings.environment(port), "HOME": f"/{places.HOME}"},
+        env={**settings.environment(port, _variables(choice)), "HOME": f"/{places.HOME}"},
         entrypoint=(f"/{settings.START}",) if port else (),
         command=() if port else ("/bin/bash",),
         user=f"{places.UID}:{places.GID}",
@@ -161,8 +180,9 @@ def _images(choice: Choice, image: Image, job: Job, out: Path) -> list[Made]:
 
 
 def _appliance(choice: Choice, content: Content, system: System, job: Job, out: Path) -> Made:
-    own = {**settings.settings(jupyter_port(choice)), **_ssh_settings(choice)}
-    built: Appliance = build_appliance(system.layers, own, content, appliance_spec(choice), job.store, job.journal, out)
+    own = {**_settings(choice), **_ssh_settings(choice)}
+    layers = (*system.layers, *_home_layers(choice, job.store))
+    built: Appliance = build_appliance(layers, own, content, appliance_spec(choice), job.store, job.journal, out)
     return Made("ova", built.path, built.digest, built.bytes, built.unpacked)
 
 

@@ -1,10 +1,11 @@
 """Where things stand inside every image and appliance, who owns them, and when they were made."""
 
 ROOT = "srv/workshop"
-"""Holds `data/<dataset>/…`, `repos/<repo>/…` and `index.html`; the same layout as a local tree."""
+"""Holds `data/<dataset>/…`, `repos/<repo>/…`, `caches/<library>/…` and `index.html`; the same layout as a local tree."""
 
 DATA = "data"
 REPOS = "repos"
+CACHES = "caches"
 PAGE = "index.html"
 VENV = "opt/workshop/venv"
 SETTINGS = "etc/workshop"

@@ -3,13 +3,14 @@
 data/<dataset>/…          each dataset's bytes, once
 repos/<repo>/…            the repo's own files
 repos/<repo>/<link>       → ../…/data/<dataset>, a relative symbolic link to the dataset's folder
+caches/<library>/…        → ../…/data/<dataset>/<file>, where a library looks for what it would else download
 index.html                the landing page
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from builder import places
@@ -26,10 +27,13 @@ class Content:
     repos: Mapping[str, Tree]
     datasets: Mapping[str, Tree]
     page: bytes
+    caches: Tree = field(default_factory=lambda: Tree(()))
 
     def folders(self) -> dict[str, Tree]:
-        """Each repo's and dataset's tree by its folder below the root, datasets first, in order of name."""
+        """Each tree by its folder below the root: datasets in order of name, what libraries look for, repos."""
         data = {f"{places.DATA}/{name}": tree for name, tree in sorted(self.datasets.items())}
+        if self.caches.entries:
+            data[places.CACHES] = self.caches
         return data | {f"{places.REPOS}/{name}": tree for name, tree in sorted(self.repos.items())}
 
     def missing(self, store: Store) -> list[Entry]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import shlex
 from collections.abc import Mapping
 from importlib.resources import files
+from types import MappingProxyType
 
 from builder import places
 
@@ -30,14 +31,20 @@ OFFLINE = {
 }
 
 
-def environment(port: int | None, *, offline: bool = True) -> dict[str, str]:
-    """The variables that hold in the guest, for the image's config; `port` is Jupyter's, None where there is none."""
+def environment(
+    port: int | None, variables: Mapping[str, str] = MappingProxyType({}), *, offline: bool = True
+) -> dict[str, str]:
+    """The variables that hold in the guest, for the image's config; `port` is Jupyter's, None where there is none.
+
+    `variables` are the workshop's own, such as where libraries look for data.
+    """
     found = {
         "LANG": "C.UTF-8",
         "PATH": f"/{places.VENV}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "VIRTUAL_ENV": f"/{places.VENV}",
     }
+    found |= variables
     if offline:
         found |= OFFLINE
     if port is not None:
@@ -45,9 +52,12 @@ def environment(port: int | None, *, offline: bool = True) -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def settings(port: int | None, *, offline: bool = True) -> Mapping[str, tuple[bytes, int]]:
+def settings(
+    port: int | None, variables: Mapping[str, str] = MappingProxyType({}), *, offline: bool = True
+) -> Mapping[str, tuple[bytes, int]]:
     """Path without leading slash → bytes and mode, in order of path; no Jupyter files where `port` is None."""
-    lines = [f"{name}={shlex.quote(value)}\n" for name, value in environment(port, offline=offline).items()]
+    held = environment(port, variables, offline=offline)
+    lines = [f"{name}={shlex.quote(value)}\n" for name, value in held.items()]
     found = {ENVIRONMENT: ("".join(lines).encode(), 0o644)}
     if port is not None:
         guest = files("builder.content") / "guest"

@@ -14,7 +14,6 @@ from builder.manifest.strict import Rule, Strict
 
 Commit = Annotated[str, matching(r"[0-9a-f]{40}", "is no commit: that is 40 hex digits")]
 Files = Annotated[Patterns, Field(min_length=1)]
-_EMPTY = "is empty; name at least one library"
 
 
 class Keras(Strict):
@@ -22,6 +21,11 @@ class Keras(Strict):
 
     models: Patterns = Field((), description="Weights, like those of keras.applications")
     datasets: Patterns = Field((), description="Files of keras.datasets, like mnist.npz, and of get_file")
+
+    @classmethod
+    def rules(cls, raw: Mapping[str, Any]) -> Iterator[Rule]:
+        if not raw:
+            yield (), "is empty; give models or datasets"
 
 
 class Hub(Strict):
@@ -58,7 +62,7 @@ class Caches(Strict):
     @classmethod
     def rules(cls, raw: Mapping[str, Any]) -> Iterator[Rule]:
         if not raw:
-            yield (), _EMPTY
+            yield (), "is empty; name at least one library"
 
 
 def hub_rules(raw: Mapping[str, Any]) -> Iterator[Rule]:

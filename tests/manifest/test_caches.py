@@ -44,6 +44,7 @@ def test_the_hub_s_commit_may_be_left_to_the_lock_of_the_same_repository(desk: A
 MISTAKES = {
     "  {}": "words.yaml:4: caches: is empty; name at least one library",
     "  kera: {models: a}": "words.yaml:5: caches.kera: is not a key here; did you mean 'keras'?",
+    "  keras: {}": "words.yaml:5: caches.keras: is empty; give models or datasets",
     "  keras: [a]": "words.yaml:5: caches.keras: must be keys with values",
     "  keras: {weights: a}": "words.yaml:5: caches.keras.weights: is not a key here",
     "  torch: []": "words.yaml:5: caches.torch: must not be empty",
