@@ -8,6 +8,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar, cast
 
+from builder.errors import BuilderError
+
+from builder.errors import BuilderError
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -53,3 +57,51 @@ def results(work: Callable[[Item], Result], items: Sequence[Item], workers: int)
         if outcome.error is not None:
             raise outcome.error
     return [cast(Result, outcome.value) for outcome in made]
+
+
+def values(made: Sequence[Outcome[Result]], titles: Sequence[str]) -> list[Result]:
+    """The results; when some failed, one error of the first one's kind that tells each failure and its hint."""
+    failures = [(title, one.error) for title, one in zip(titles, made, strict=True) if one.error is not None]
+    if failures:
+        raise _together(failures, len(made))
+    return [cast(Result, one.value) for one in made]
+
+
+def _together(failures: Sequence[tuple[str, BaseException]], total: int) -> BaseException:
+    ours = [(title, error) for title, error in failures if isinstance(error, BuilderError)]
+    if len(ours) < len(failures):
+        return next(error for _, error in failures if not isinstance(error, BuilderError))
+    title, first = ours[0]
+    hints = {error.hint for _, error in ours}
+    if len(ours) == 1:
+        message = f"{title}: {first}"
+    else:
+        told = [f"{title}: {error}" + (f"\n    {error.hint}" if len(hints) > 1 else "") for title, error in ours]
+        message = f"{len(ours)} of {total} failed:\n  " + "\n  ".join(told)
+    combined = type(first)(message, hint=first.hint if len(hints) == 1 else _EACH, where=first.where)
+    combined.__cause__ = first
+    return combined
+
+
+_EACH = "each failure is followed by what to do; what succeeded stays"
+
+
+def combined(told: Sequence[str], errors: Sequence[BaseException], total: int) -> BaseException:
+    """One error of the first one's kind that tells all; what nobody expected goes first, as it is."""
+    for error in errors:
+        if not isinstance(error, BuilderError):
+            return error
+    first = errors[0]
+    assert isinstance(first, BuilderError)
+    if len(errors) == total == 1 and told[0] == str(first):
+        return first
+    lines = "".join(f"\n  {one}" for one in told)
+    new = _of_kind(first, told[0] if len(told) == 1 else f"{len(told)} of {total} failed:{lines}")
+    new.__cause__ = first
+    return new
+
+
+def _of_kind(error: BuilderError, message: str) -> BuilderError:
+    """Another error of the same kind and hint; some kinds are made with more than that."""
+    kind = next(kind for kind in type(error).__mro__ if kind.__init__ is BuilderError.__init__)
+    return kind(message, hint=error.hint, where=error.where)

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar, cast
+from typing import TypeVar
 
 from builder.digest import key_of
-from builder.errors import BuilderError
 from builder.manifest import Choice, Lock, Pin
 from builder.sources.dataset import of_files
 from builder.sources.repo import of_repo
 from builder.sources.source import ONLINE, Network, Source
-from builder.sources.together import outcomes
+from builder.sources.together import outcomes, values
 from builder.store.objects import Store
 
 T = TypeVar("T")
@@ -74,21 +73,4 @@ def wanted(choice: Choice, store: Store, network: Network = ONLINE) -> list[Want
 
 def side_by_side(work: Callable[[Wanted], T], items: Sequence[Wanted]) -> list[T]:
     """Do the work on all items, some at a time, in their order. All of them are tried; then every failure is told."""
-    made = outcomes(work, items, _WORKERS)
-    failures = [(item.title, one.error) for item, one in zip(items, made, strict=True) if one.error is not None]
-    if failures:
-        raise _together(failures, len(items))
-    return [cast(T, one.value) for one in made]
-
-
-def _together(failures: list[tuple[str, BaseException]], total: int) -> BaseException:
-    first = failures[0][1]
-    for _, error in failures:
-        if not isinstance(error, BuilderError):
-            return error
-    told = [f"{title}: {error}" for title, error in failures]
-    message = told[0] if len(told) == 1 else f"{len(told)} of {total} failed:\n  " + "\n  ".join(told)
-    assert isinstance(first, BuilderError)
-    combined = type(first)(message, hint=first.hint, where=first.where)
-    combined.__cause__ = first
-    return combined
+    return values(outcomes(work, items, _WORKERS), [item.title for item in items])
