@@ -1,16 +1,22 @@
-"""The source of a dataset: all files of its card, each renamed as the card says, together one tree."""
+"""The source of a dataset: all files of its card, each renamed as the card says, and what its recipe makes of them."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from builder.manifest import Card
+from builder.digest import Digest, key_of
+from builder.errors import SourceError
+from builder.manifest import Card, Step
 from builder.sources.part import Part, Surroundings, part_of
+from builder.sources.recipe import Runner, follow
 from builder.sources.source import ONLINE, Network, Source
 from builder.store.objects import Store
-from builder.store.trees import Entry, Tree
+from builder.store.trees import Tree, get_tree, put_tree
+
+Resolved = Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -18,6 +24,8 @@ class DatasetSource:
     """All parts of a dataset. What part n resolved to is recorded under keys that start with `n.`."""
 
     parts: tuple[Part, ...]
+    recipe: tuple[Step, ...] = ()
+    runner: Runner | None = None
 
     @property
     def is_local(self) -> bool:
@@ -35,16 +43,68 @@ class DatasetSource:
             for key, value in answers[part.whole].items()
         }
 
-    def bring(self, resolved: Mapping[str, str], store: Store) -> Tree:
-        entries: list[Entry] = []
-        for place, part in enumerate(self.parts):
-            start = f"{place}."
-            own = {key.removeprefix(start): value for key, value in resolved.items() if key.startswith(start)}
-            entries.extend(part.placed(part.source.bring(own, store)))
-        return Tree.of(entries, origin="the dataset")
+    def bring(self, resolved: Resolved, store: Store) -> Tree:
+        """Parts and steps whose outcome is known and still in the store are not gone through again."""
+        known = {place: self._known(place, resolved, store) for place in range(len(self.parts))}
+        missing = [place for place, tree in known.items() if tree is None]
+        found = {place: tree for place, tree in known.items() if tree is not None}
+        found.update(self._brought(missing, resolved, store))
+
+        def whole() -> Tree:
+            gone = [place for place, tree in found.items() if tree.missing(store)]
+            return self._joined({**found, **self._brought(gone, resolved, store)})
+
+        if not self.recipe:
+            return require_distinct(whole())
+        return require_distinct(follow(self.recipe, self._joined(found).digest, whole, store, self.runner))
+
+    def _brought(self, places: Iterable[int], resolved: Resolved, store: Store) -> dict[int, Tree]:
+        trees: dict[int, Tree] = {}
+        for place in places:
+            trees[place] = self.parts[place].source.bring(_own(place, resolved), store)
+            put_tree(trees[place], store)
+            store.remember("part", self._key(place, resolved), trees[place].digest.hex)
+        return trees
+
+    def _known(self, place: int, resolved: Resolved, store: Store) -> Tree | None:
+        """What a part gave before, unless it is local: that is looked at each time. Its files may be gone."""
+        made = None if self.parts[place].source.is_local else store.recall("part", self._key(place, resolved))
+        return get_tree(Digest(made), store) if made is not None and store.has(Digest(made)) else None
+
+    def _key(self, place: int, resolved: Resolved) -> str:
+        return key_of({"inputs": self.parts[place].inputs, "resolved": _own(place, resolved)})
+
+    def _joined(self, trees: Mapping[int, Tree]) -> Tree:
+        placed = (entry for place, part in enumerate(self.parts) for entry in part.placed(trees[place]))
+        return Tree.of(placed, origin="the dataset")
 
 
-def of_files(card: Card, folder: Path, store: Store, network: Network = ONLINE) -> DatasetSource:
+def _own(place: int, resolved: Resolved) -> dict[str, str]:
+    """What one part resolved to."""
+    start = f"{place}."
+    return {key.removeprefix(start): value for key, value in resolved.items() if key.startswith(start)}
+
+
+def require_distinct(tree: Tree) -> Tree:
+    """The same tree. Raises SourceError for two paths that the disks of many attendees would take for one.
+
+    Windows and macOS ignore the case of letters; macOS also how an accent is written.
+    """
+    seen: dict[str, str] = {}
+    for entry in tree.entries:
+        folded = unicodedata.normalize("NFC", entry.path).casefold()
+        if folded in seen:
+            raise SourceError(
+                f"the dataset holds {seen[folded]} and {entry.path}, which are one file on disks that ignore case",
+                hint="rename or remove one of them in the card's recipe",
+            )
+        seen[folded] = entry.path
+    return tree
+
+
+def of_files(
+    card: Card, folder: Path, store: Store, network: Network = ONLINE, runner: Runner | None = None
+) -> DatasetSource:
     """Where a dataset's files come from; `folder` is where the card's paths start (the manifest's folder)."""
     around = Surroundings(folder, card.licence, store, network)
-    return DatasetSource(tuple(part_of(spec, around) for spec in card.files))
+    return DatasetSource(tuple(part_of(spec, around) for spec in card.files), card.recipe, runner)

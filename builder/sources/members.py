@@ -34,6 +34,9 @@ from builder.store.trees import require_inside
 
 _TAR = re.compile(r".*\.(tar(\.\w+)?|t[bgx]z2?|tbz|tzst|whl|deb)", re.IGNORECASE)
 _PACKED = re.compile(r"(.+)\.(gz|bz2|xz|zst)", re.IGNORECASE)
+_GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
+_ZIP, _EMPTY_ZIP, _DEBIAN = b"PK\x03\x04", b"PK\x05\x06", b"!<arch>\n"
+_PACKED_STARTS = (_GZIP, _BZIP2, _XZ, _ZSTD, _ZIP, _EMPTY_ZIP, _DEBIAN, SEVEN_ZIP)
 UNREADABLE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError, gzip.BadGzipFile, EOFError,
     NotImplementedError, struct.error, UnicodeDecodeError,
@@ -46,6 +49,12 @@ def name_inside(name: str) -> str | None:
     return found[1] if found else None
 
 
+def is_packed(path: Path) -> bool:
+    """Whether a file is an archive or a packed file of these kinds but a plain tar."""
+    with path.open("rb") as file:
+        return file.read(8).startswith(_PACKED_STARTS)
+
+
 def members(path: Path, origin: str, name: str = "") -> Iterator[Member]:
     """Each member in order; `name` is that of the file, without which nothing is taken for a single packed file.
 
@@ -54,9 +63,9 @@ def members(path: Path, origin: str, name: str = "") -> Iterator[Member]:
     with path.open("rb") as file:
         magic = file.read(8)
         file.seek(0)
-        if magic == b"!<arch>\n":
+        if magic == _DEBIAN:
             yield from _tar_members(cast(IO[bytes], debian_data(file, origin)), origin)
-        elif magic.startswith((b"PK\x03\x04", b"PK\x05\x06")):
+        elif magic.startswith((_ZIP, _EMPTY_ZIP)):
             yield from _zip_members(file, origin)
         elif magic.startswith(SEVEN_ZIP):
             yield from seven_zip_members(path, origin)
@@ -105,13 +114,13 @@ def _plain(file: IO[bytes]) -> Iterator[IO[bytes]]:
     magic = file.read(6)
     file.seek(start)
     reader: Any = file
-    if magic.startswith(b"\x1f\x8b"):
+    if magic.startswith(_GZIP):
         reader = gzip.GzipFile(fileobj=file)
-    elif magic.startswith(b"BZh"):
+    elif magic.startswith(_BZIP2):
         reader = bz2.BZ2File(file)
-    elif magic.startswith(b"\xfd7zXZ\0"):
+    elif magic.startswith(_XZ):
         reader = lzma.LZMAFile(file)  # noqa: SIM115 - closed below
-    elif magic.startswith(b"\x28\xb5\x2f\xfd"):
+    elif magic.startswith(_ZSTD):
         reader = io.BufferedReader(Zstandard(file), CHUNK)
     try:
         yield reader

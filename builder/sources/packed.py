@@ -11,43 +11,37 @@ from builder.digest import Digest
 from builder.errors import SourceError
 from builder.sources.archive import unpack
 from builder.sources.intake import put_steady
-from builder.sources.http import Download
 from builder.sources.selection import ALL, Selection
-from builder.store.objects import Store
+from builder.sources.source import ONLINE, Network
+from builder.sources.web_file import WebFile, fetch_all
+from builder.store.objects import Blob, Store
 from builder.store.trees import Entry, Tree
 
 
 @dataclass(frozen=True)
 class WebFileSource:
-    """One file from a web server."""
+    """One file from a web server; the store is where it comes to when what it resolves to is asked."""
 
-    download: Download
+    file: WebFile
+    store: Store
+    network: Network = ONLINE
     is_local: bool = False
 
     def resolve(self) -> dict[str, str]:
-        return {"sha256": self.download.digest.hex}
+        (blob,) = fetch_all([self.file], self.store, self.network)
+        return resolved_as(blob)
 
     def bring(self, resolved: Mapping[str, str], store: Store) -> Tree:
-        blob = self.download.bring(store)
-        return Tree.of([Entry(self.download.file_name, blob.digest, blob.size)], origin=self.download.name)
+        (blob,) = fetch_all([self.locked(resolved)], store, self.network)
+        return Tree.of([Entry(self.file.name, blob.digest, blob.size)], origin=self.file.name)
+
+    def locked(self, resolved: Mapping[str, str]) -> WebFile:
+        """The file with what the lock says of it."""
+        return replace(self.file, sha256=Digest.parse(resolved["sha256"]))
 
 
-@dataclass(frozen=True)
-class WebArchive:
-    """What is in an archive from a web server."""
-
-    download: Download
-    selection: Selection = ALL
-    has_own_folder: bool = False
-    is_local: bool = False
-
-    def resolve(self) -> dict[str, str]:
-        return {"sha256": self.download.digest.hex}
-
-    def bring(self, resolved: Mapping[str, str], store: Store) -> Tree:
-        blob = self.download.bring(store)
-        tree = unpack(blob.digest, self.download.name, store, self.selection)
-        return without_own_folder(tree) if self.has_own_folder else tree
+def resolved_as(blob: Blob) -> dict[str, str]:
+    return {"sha256": blob.digest.hex, "size": str(blob.size)}
 
 
 @dataclass(frozen=True)
@@ -69,7 +63,7 @@ class LocalArchive:
     def bring(self, resolved: Mapping[str, str], store: Store) -> Tree:
         self.resolve()
         blob = put_steady(self.path, store, self.name, self.sha256)
-        tree = unpack(blob.digest, self.name, store, self.selection)
+        tree = unpack(blob.digest, self.name, store, self.selection, self.path.name)
         return without_own_folder(tree) if self.has_own_folder else tree
 
 

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
+from builder.digest import key_of
 from builder.manifest import FileSpec
 from builder.sources.address import Address
 from builder.sources.folder import FileSource, FolderSource
 from builder.sources.git import GitSource
 from builder.sources.http import Download
 from builder.sources.manual import ManualFile
+from builder.sources.members import name_inside
 from builder.sources.package import DEBIAN, NPM, PYPI, PackageSource
 from builder.sources.packed import LocalArchive, WebArchive, WebFileSource
-from builder.sources.selection import ALL, Selection
+from builder.sources.selection import ALL, Selection, placed
 from builder.sources.source import Network, Source
 from builder.sources.unpacked import Unpacked
 from builder.store.objects import Store
@@ -23,8 +26,12 @@ from builder.store.trees import Entry, Tree
 
 @dataclass(frozen=True)
 class Part:
-    """One entry of a card: its source, and the name of its file or the folder of its files (`to`)."""
+    """One entry of a card: its source, and the name of its file or the folder of its files (`to`).
 
+    `inputs` is the key of what the card says of it.
+    """
+
+    inputs: str
     source: Source
     to: str | None
     is_one_file: bool
@@ -35,13 +42,7 @@ class Part:
         return replace(self.source, selection=ALL) if isinstance(self.source, _SELECTING) else self.source
 
     def placed(self, tree: Tree) -> Iterator[Entry]:
-        for entry in tree.entries:
-            if self.to is None:
-                yield entry
-            elif self.is_one_file and len(tree.entries) == 1:
-                yield replace(entry, path=self.to)
-            else:
-                yield replace(entry, path=f"{self.to}/{entry.path}")
+        return placed(tree, self.to, is_one_file=self.is_one_file)
 
 
 @dataclass(frozen=True)
@@ -57,8 +58,13 @@ class Surroundings:
 def part_of(spec: FileSpec, around: Surroundings) -> Part:
     selection = Selection(spec.members, spec.strip)
     source = _SOURCES[spec.kind](spec, selection, around)
-    is_one_file = isinstance(source, _FILES) or selection.is_one_file
-    return Part(source, spec.to, is_one_file)
+    is_one_file = isinstance(source, _FILES) or selection.is_one_file or (spec.unpack and _is_packed_file(spec))
+    return Part(key_of(spec.inputs()), source, spec.to, is_one_file)
+
+
+def _is_packed_file(spec: FileSpec) -> bool:
+    address = spec.url or spec.file or spec.manual or ""
+    return name_inside(PurePosixPath(urlsplit(address).path).name) is not None
 
 
 def _web(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -57,6 +57,17 @@ def _expression(pattern: str) -> str:
     parts = re.split(r"(\*\*/|\*\*|\*|\?)", pattern.removeprefix("./").rstrip("/"))
     special = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "?": "[^/]"}
     return "".join(special.get(part, re.escape(part)) for part in parts) + "(?:/.*)?"
+
+
+def placed(tree: Tree, to: str | None, *, is_one_file: bool) -> Iterator[Entry]:
+    """A tree's entries at `to`: the name of the only file when `is_one_file`, else the folder of all."""
+    for entry in tree.entries:
+        if to is None:
+            yield entry
+        elif is_one_file and len(tree.entries) == 1:
+            yield replace(entry, path=to)
+        else:
+            yield replace(entry, path=f"{to}/{entry.path}")
 
 
 ALL = Selection()

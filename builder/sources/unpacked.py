@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import PurePosixPath
 
 from builder.errors import SourceError
 from builder.sources.archive import unpack
@@ -32,4 +33,4 @@ class Unpacked:
         (entry,) = self.archive.bring(resolved, store).entries
         if entry.digest is None:
             raise SourceError(f"{self.name} is a link, no archive", hint="name the file it points to")
-        return unpack(entry.digest, self.name, store, self.selection)
+        return unpack(entry.digest, self.name, store, self.selection, PurePosixPath(entry.path).name)
