@@ -12,14 +12,14 @@ from builder.manifest import FileSpec
 from builder.sources.address import Address
 from builder.sources.folder import FileSource, FolderSource
 from builder.sources.git import GitSource
-from builder.sources.http import Download
 from builder.sources.manual import ManualFile
 from builder.sources.members import name_inside
 from builder.sources.package import DEBIAN, NPM, PYPI, PackageSource
-from builder.sources.packed import LocalArchive, WebArchive, WebFileSource
+from builder.sources.packed import LocalArchive, WebFileSource
 from builder.sources.selection import ALL, Selection, placed
-from builder.sources.source import Network, Source
+from builder.sources.source import Network, Source, shown
 from builder.sources.unpacked import Unpacked
+from builder.sources.web_file import WebFile, name_in
 from builder.store.objects import Store
 from builder.store.trees import Entry, Tree
 
@@ -68,9 +68,10 @@ def _is_packed_file(spec: FileSpec) -> bool:
 
 
 def _web(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
-    assert spec.url is not None and spec.sha256 is not None  # the card has them
-    download = Download(spec.url, spec.sha256, around.network)
-    return WebArchive(download, selection) if spec.unpack else WebFileSource(download)
+    assert spec.url is not None
+    file = WebFile((spec.url,), name_in(spec.url), spec.sha256)
+    source = WebFileSource(file, around.store, around.network)
+    return Unpacked(source, shown(spec.url), selection) if spec.unpack else source
 
 
 def _local(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:

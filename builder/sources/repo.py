@@ -8,10 +8,11 @@ from builder.manifest import Repo
 from builder.sources.address import Address
 from builder.sources.folder import FolderSource
 from builder.sources.git import GitSource
-from builder.sources.http import Download
 from builder.sources.package import NPM, PYPI, PackageSource
-from builder.sources.packed import LocalArchive, WebArchive
-from builder.sources.source import ONLINE, Network, Source
+from builder.sources.packed import LocalArchive, WebFileSource
+from builder.sources.source import ONLINE, Network, Source, shown
+from builder.sources.unpacked import Unpacked
+from builder.sources.web_file import WebFile, name_in
 from builder.store.objects import Store
 
 
@@ -27,6 +28,6 @@ def of_repo(repo: Repo, folder: Path, store: Store, network: Network = ONLINE) -
         return PackageSource(NPM, repo.npm, store, repo.version, network=network)
     assert repo.archive is not None  # the manifest has exactly one of them
     if repo.archive.startswith(("http://", "https://")):
-        assert repo.sha256 is not None
-        return WebArchive(Download(repo.archive, repo.sha256, network), has_own_folder=True)
+        file = WebFile((repo.archive,), name_in(repo.archive), repo.sha256)
+        return Unpacked(WebFileSource(file, store, network), shown(repo.archive), has_own_folder=True)
     return LocalArchive(folder / repo.archive, repo.archive, repo.sha256, has_own_folder=True)

@@ -35,7 +35,11 @@ class Source(Protocol):
 
 
 class UnreachableError(SourceError):
-    """A host that does not answer, or not well; it may do so in a moment."""
+    """A host that does not answer, or not well; it may do so in a moment, or in the seconds it asks to `wait`."""
+
+    def __init__(self, message: str, *, hint: str = "", where: str = "", wait: float = 0.0) -> None:
+        super().__init__(message, hint=hint, where=where)
+        self.wait = wait
 
 
 class RefusedError(SourceError):
@@ -48,30 +52,42 @@ class RefusedError(SourceError):
 
 @dataclass(frozen=True)
 class Network:
-    """Whether anything outside may be asked, how often, and how long the first pause is; each next one doubles."""
+    """Whether anything outside may be asked, how often, and how long the first pause is; each next one doubles.
+
+    A host that says when to come back is obeyed, unless that is later than in `longest_wait` seconds: then at once it
+    counts as failed.
+    """
 
     tries: int = 4
     pause: float = 0.5
     is_offline: bool = False
+    longest_wait: float = 60.0
 
     def ask(self, name: str, attempt: Callable[[], T]) -> T:
         """Call until it does not raise UnreachableError; the last failure says how often `name` was asked for."""
+        self.require_online(name)
+        turn = 1
+        while True:
+            try:
+                return attempt()
+            except UnreachableError as error:
+                if turn >= self.tries or error.wait > self.longest_wait:
+                    raise _given_up(error, turn) from error
+                pause = self.pause * 2 ** (turn - 1) * random.uniform(0.5, 1.5)  # a room does not knock at once
+                time.sleep(max(pause, error.wait))
+            turn += 1
+
+    def require_online(self, name: str) -> None:
         if self.is_offline:
             raise SourceError(
                 f"{name} is not in the store, and --offline forbids to fetch it", hint="python3 build.py fetch"
             )
-        for turn in range(1, self.tries):
-            try:
-                return attempt()
-            except UnreachableError:
-                time.sleep(
-                    self.pause * 2 ** (turn - 1) * random.uniform(0.5, 1.5)
-                )  # jitter: a room does not knock at once
-        try:
-            return attempt()
-        except UnreachableError as error:
-            times = "once" if self.tries == 1 else f"{self.tries} times"
-            raise SourceError(f"{error.message} (tried {times})", hint=error.hint) from error
+
+
+def _given_up(error: UnreachableError, turns: int) -> SourceError:
+    times = "once" if turns == 1 else f"{turns} times"
+    later = f"; it asks to be left alone for {error.wait:.0f} s" if error.wait else ""
+    return SourceError(f"{error.message} (tried {times}{later})", hint=error.hint)
 
 
 ONLINE = Network()
@@ -80,3 +96,8 @@ ONLINE = Network()
 def redacted(text: str) -> str:
     """The text with the user and password of every address in it taken out."""
     return _USERINFO.sub("", text)
+
+
+def shown(address: str) -> str:
+    """An address as it may be shown: no user, no password, and not what follows `?`, which may be a signature."""
+    return redacted(address).partition("?")[0].partition("#")[0]

@@ -10,8 +10,6 @@ from typing import Generic, TypeVar, cast
 
 from builder.errors import BuilderError
 
-from builder.errors import BuilderError
-
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -84,24 +82,3 @@ def _together(failures: Sequence[tuple[str, BaseException]], total: int) -> Base
 
 
 _EACH = "each failure is followed by what to do; what succeeded stays"
-
-
-def combined(told: Sequence[str], errors: Sequence[BaseException], total: int) -> BaseException:
-    """One error of the first one's kind that tells all; what nobody expected goes first, as it is."""
-    for error in errors:
-        if not isinstance(error, BuilderError):
-            return error
-    first = errors[0]
-    assert isinstance(first, BuilderError)
-    if len(errors) == total == 1 and told[0] == str(first):
-        return first
-    lines = "".join(f"\n  {one}" for one in told)
-    new = _of_kind(first, told[0] if len(told) == 1 else f"{len(told)} of {total} failed:{lines}")
-    new.__cause__ = first
-    return new
-
-
-def _of_kind(error: BuilderError, message: str) -> BuilderError:
-    """Another error of the same kind and hint; some kinds are made with more than that."""
-    kind = next(kind for kind in type(error).__mro__ if kind.__init__ is BuilderError.__init__)
-    return kind(message, hint=error.hint, where=error.where)

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 
 from builder.errors import SourceError
 from builder.sources.archive import unpack
+from builder.sources.packed import without_own_folder
 from builder.sources.selection import ALL, Selection
 from builder.sources.source import Source
 from builder.store.objects import Store
@@ -21,6 +22,7 @@ class Unpacked:
     archive: Source
     name: str
     selection: Selection = ALL
+    has_own_folder: bool = False
 
     @property
     def is_local(self) -> bool:
@@ -33,4 +35,5 @@ class Unpacked:
         (entry,) = self.archive.bring(resolved, store).entries
         if entry.digest is None:
             raise SourceError(f"{self.name} is a link, no archive", hint="name the file it points to")
-        return unpack(entry.digest, self.name, store, self.selection, PurePosixPath(entry.path).name)
+        tree = unpack(entry.digest, self.name, store, self.selection, PurePosixPath(entry.path).name)
+        return without_own_folder(tree) if self.has_own_folder else tree
