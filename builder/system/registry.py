@@ -22,20 +22,20 @@ from builder.store.layout import MANIFEST, blob_path
 from builder.store.objects import mismatch
 
 PLATFORM = {"os": "linux", "architecture": "amd64"}
-_ELSEWHERE = "or name a layout here: oci:FOLDER"
+_LAYOUT = "name a layout here: oci:FOLDER"
 _MESSAGE = re.compile(r'level=(?:fatal|error) msg="((?:[^"\\]|\\.)*)"')
 _DAMAGED = re.compile(r"digest (did not|does not|didn't|doesn't) match|digest mismatch|does not match.*sha256:", re.I)
 _REFUSED = (
-    (r"manifest unknown|name unknown|not known to registry|not found|404",
-     f"correct base.image in the manifest, {_ELSEWHERE}"),
-    (r"unauthorized|denied|authentication required|40[13]",
-     f"log in with skopeo login, if that registry knows you, {_ELSEWHERE}"),
+    (r"manifest unknown|name unknown|not known to registry|not found|\b404\b",
+     f"correct base.image in the manifest, or {_LAYOUT}"),
+    (r"unauthorized|denied|authentication required|\b40[13]\b",
+     f"correct base.image, log in with skopeo login, or {_LAYOUT}"),
     (r"HTTP response to HTTPS client", "only a registry on this machine itself may speak plain http"),
     (r"certificate|x509", "make this machine trust that registry's certificate"),
 )  # fmt: skip
 _UNREACHABLE = re.compile(
     r"connection refused|no such host|server misbehaving|timeout|deadline|reset by peer|unreachable|\bEOF\b"
-    r"|no route|broken pipe|50[0234]", re.I
+    r"|no route|broken pipe|temporary failure|\b50[0234]\b", re.I
 )  # fmt: skip
 
 
@@ -57,8 +57,8 @@ def look_up(reference: str, network: Network) -> Offered:
     try:
         size = sum(int(layer["size"]) for layer in manifest["layers"])
     except (KeyError, TypeError, ValueError) as error:
-        raise SourceError(f"the image {reference} has a manifest that cannot be read", hint=_ELSEWHERE[3:]) from error
-    _require_platform(reference, json.loads(_asked(["--config", "--raw"], reference, digest, network)))
+        raise SourceError(f"the image {reference} has a manifest that cannot be read", hint=_LAYOUT) from error
+    _require_platform(reference, _object(_asked(["--config", "--raw"], reference, digest, network), reference))
     return Offered(digest, size)
 
 
@@ -68,7 +68,7 @@ def pull(reference: str, digest: Digest, layout: Path, log: Path, network: Netwo
 
     def attempt() -> None:
         remove_folder(copied)
-        words = ["skopeo", "copy", "--preserve-digests", *_plain(reference, "--src-tls-verify=false")]
+        words = ["skopeo", "copy", *_plain(reference, "--src-tls-verify=false")]
         done = run([*words, f"docker://{pinned(reference, digest)}", f"dir:{copied}"], log_file=log, check=False)
         _require_done(done, reference, log)
 
@@ -80,9 +80,7 @@ def pull(reference: str, digest: Digest, layout: Path, log: Path, network: Netwo
 
 def pinned(reference: str, digest: Digest) -> str:
     """The reference with this digest in the place of its own tag or digest."""
-    name, _ = _parts(reference)
-    folder, slash, last = name.rpartition("/")
-    return f"{folder}{slash}{last.partition(':')[0]}@{digest}"
+    return f"{_untagged(reference)}@{digest}"
 
 
 def is_on_loopback(reference: str) -> bool:
@@ -103,6 +101,11 @@ def _parts(reference: str) -> tuple[str, str]:
     return name, digest
 
 
+def _untagged(reference: str) -> str:
+    folder, slash, last = _parts(reference)[0].rpartition("/")
+    return f"{folder}{slash}{last.partition(':')[0]}"
+
+
 def _plain(reference: str, option: str) -> list[str]:
     return [option] if is_on_loopback(reference) else []
 
@@ -112,13 +115,17 @@ def _manifest(reference: str, digest: Digest | None, network: Network) -> tuple[
     received = Digest.of(text.encode())
     if digest is not None and received != digest:
         raise mismatch(digest, received, f"the registry of {reference}")
+    return _object(text, reference), received
+
+
+def _object(text: str, reference: str) -> dict[str, Any]:
     try:
-        manifest = json.loads(text)
+        read = json.loads(text)
     except ValueError:
-        manifest = None
-    if not isinstance(manifest, dict):
-        raise SourceError(f"the image {reference} has a manifest that is no JSON", hint=_ELSEWHERE[3:])
-    return manifest, received
+        read = None
+    if not isinstance(read, dict):
+        raise SourceError(f"the image {reference} has a manifest or config that is no JSON object", hint=_LAYOUT)
+    return read
 
 
 def _asked(options: list[str], reference: str, digest: Digest | None, network: Network) -> str:
@@ -143,13 +150,12 @@ def _for_platform(reference: str, entries: Any) -> Digest:
     try:
         return Digest.parse(min(found, key=lambda one: str(one[0]))[1]["digest"])
     except (KeyError, ValueError) as error:
-        raise SourceError(f"the image {reference} has an index that cannot be read", hint=_ELSEWHERE[3:]) from error
+        raise SourceError(f"the image {reference} has an index that cannot be read", hint=_LAYOUT) from error
 
 
-def _require_platform(reference: str, config: Any) -> None:
-    if not isinstance(config, dict) or not _suits(config):
-        told = f"{config.get('os')}/{config.get('architecture')}" if isinstance(config, dict) else "no platform"
-        raise _wrong_platform(reference, told)
+def _require_platform(reference: str, config: Mapping[str, Any]) -> None:
+    if not _suits(config):
+        raise _wrong_platform(reference, f"{config.get('os')}/{config.get('architecture')}")
 
 
 def _suits(platform: Mapping[str, Any]) -> bool:
@@ -170,13 +176,14 @@ def _require_done(done: Finished, reference: str, log: Path | None) -> None:
     tail = redacted(tail.replace('\\"', '"'))
     whole = f"; the whole log is in {log}" if log else ""
     message = f"the image {reference} cannot be had: {tail[:400]}"
-    if _DAMAGED.search(tail):
+    told = tail.replace(_parts(reference)[0], "").replace(_untagged(reference), "")  # an image may be called anything
+    if _DAMAGED.search(told):
         raise IntegrityError(f"{message}; nothing was kept", hint=f"ask who runs that registry{whole}")
     for words, hint in _REFUSED:
-        if re.search(words, tail):
+        if re.search(words, told):
             raise SourceError(message, hint=f"{hint}{whole}")
-    kind = UnreachableError if _UNREACHABLE.search(tail) else SourceError
-    raise kind(message, hint=f"see whether this machine reaches that registry, {_ELSEWHERE}{whole}")
+    kind = UnreachableError if _UNREACHABLE.search(told) else SourceError
+    raise kind(message, hint=f"see whether this machine reaches that registry, or {_LAYOUT}{whole}")
 
 
 def _as_layout(copied: Path, layout: Path, digest: Digest, reference: str) -> None:

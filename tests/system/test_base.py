@@ -138,11 +138,14 @@ def test_an_image_the_registry_does_not_know_is_named(registry: Registry, tmp_pa
     assert "time=" not in caught.value.message
 
 
-def test_a_registry_that_is_not_there_is_asked_again_and_then_named(registry: Registry, tmp_path: Path) -> None:
+@pytest.mark.parametrize("image", ["base:one", "denied/unauthorized:404"])
+def test_a_registry_that_is_not_there_is_asked_again_and_then_named(
+    registry: Registry, tmp_path: Path, image: str
+) -> None:
     registry.stop()
-    with pytest.raises(SourceError, match=r"/base:one cannot be had: .*connection refused.*tried 2 times") as caught:
-        locked({"image": f"{registry.host}/base:one"}, tmp_path)
-    assert "oci:FOLDER" in caught.value.hint
+    with pytest.raises(SourceError, match=f"/{image} cannot be had: .*connection refused.*tried 2 times") as caught:
+        locked({"image": f"{registry.host}/{image}"}, tmp_path)
+    assert "whether this machine reaches that registry, or name a layout here: oci:FOLDER" in caught.value.hint
 
 
 def test_a_registry_that_stops_before_the_image_is_brought_is_named_with_the_log(
