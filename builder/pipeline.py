@@ -15,6 +15,7 @@ from builder.image.archive import write_archive
 from builder.image.config import Healthcheck, Runtime
 from builder.image.layer import content_layer, files_layer
 from builder.image.oci import Image, compose, write_layout
+from builder.manifest.licences import all_of
 from builder.manifest.lock import Lock
 from builder.manifest.workshop import Choice
 from builder.preparation import Job, Prepared
@@ -154,12 +155,16 @@ def _labels(choice: Choice) -> dict[str, str]:
         "licenses": licences(choice),
     }
     labels = {f"org.opencontainers.image.{key}": value for key, value in said.items() if value}
+    for name, card in choice.datasets.items():
+        labels[f"workshop.dataset.{name}.licence"] = card.licence
+        if card.citation:
+            labels[f"workshop.dataset.{name}.citation"] = card.citation
     return {**labels, "workshop.private": "true"} if choice.private else labels
 
 
 def licences(choice: Choice) -> str:
     """The licences of all datasets, as one SPDX expression."""
-    return " AND ".join(sorted({card.licence for card in choice.datasets.values()}))
+    return all_of(card.licence for card in choice.datasets.values())
 
 
 def _images(choice: Choice, image: Image, job: Job, out: Path) -> list[Made]:

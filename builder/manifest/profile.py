@@ -9,6 +9,7 @@ from pydantic import Field, StrictBool
 
 from builder.manifest.faults import nearest
 from builder.manifest.fields import Name, Size
+from builder.manifest.licences import Licences
 from builder.manifest.strict import Rule, Strict
 
 Output = Literal["oci", "docker", "ova"]
@@ -26,6 +27,7 @@ class Profile(Strict):
     outputs: tuple[Output, ...] = Field(OUTPUTS, min_length=1, description="What to make")
     budget: Size | None = Field(None, description="The most all outputs together may weigh")
     private: StrictBool = Field(False, description="Private repos may be in its outputs")
+    licences: Licences | None = Field(None, description="Which licences its datasets may have; left out, any")
 
     @classmethod
     def rules(cls, raw: Mapping[str, Any]) -> Iterator[Rule]:

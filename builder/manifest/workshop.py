@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from builder.errors import ManifestError
 from builder.manifest.card import Card
 from builder.manifest.faults import Fault, nearest, refuse
+from builder.manifest.licences import is_allowed
 from builder.manifest.manifest import Manifest
 from builder.manifest.packages import Packages
 from builder.manifest.positions import Document, read_document
@@ -59,11 +60,16 @@ class Workshop:
         repos = {repo: spec for repo, spec in sorted(self.manifest.repos.items()) if chosen.takes(repo)}
         refuse([Fault("", 0, f"profiles.{name}", text) for text in _private_links(chosen, repos, self.cards)])
         linked = {dataset for spec in repos.values() for dataset in spec.data.values()}
+        datasets = {dataset: self.cards[dataset] for dataset in sorted(linked)}
+        refuse(
+            list(_licence_faults(name, chosen, datasets, repos)),
+            hint=f"leave these repos out with `without`, or allow these licences in profiles.{name}.licences",
+        )
         packages = self.manifest.packages.joined(self.needs[repo] for repo in repos if repo in self.needs)
         return Choice(
             name,
             repos,
-            {dataset: self.cards[dataset] for dataset in sorted(linked)},
+            datasets,
             packages,
             chosen.outputs,
             chosen.budget,
@@ -125,6 +131,20 @@ def _private_links(profile: Profile, repos: Mapping[str, Repo], cards: Mapping[s
         for dataset in sorted(set(repo.data.values()))
         if dataset in cards and cards[dataset].private
     ]
+
+
+def _licence_faults(
+    name: str, profile: Profile, cards: Mapping[str, Card], repos: Mapping[str, Repo]
+) -> Iterator[Fault]:
+    """A mistake for each dataset whose licence a profile does not allow, with the repos that link to it."""
+    if profile.licences is None:
+        return
+    allow = profile.licences.allow
+    for dataset, card in cards.items():
+        if not is_allowed(card.licence, allow):
+            users = ", ".join(repo for repo, spec in repos.items() if dataset in spec.data.values())
+            text = f"the profile {name} allows only {', '.join(allow)}, not {card.licence}; linked by {users}"
+            yield Fault(f"{CARDS}/{dataset}.yaml", 0, "licence", text)
 
 
 def _read(path: Path) -> bytes:

@@ -11,6 +11,7 @@ import pytest
 from builder.manifest.caches import Caches, Hub, Kaggle, Keras
 from builder.manifest.card import Card
 from builder.manifest.file_spec import FileSpec
+from builder.manifest.licences import Licences
 from builder.manifest.manifest import Appliance, Base, Jupyter, Manifest, Services, Ssh
 from builder.manifest.packages import Packages
 from builder.manifest.profile import Profile
@@ -44,7 +45,7 @@ def test_the_examples_load(desk: Any) -> None:
     [
         ("The workshop", [Manifest, Base, Packages, Services, Jupyter, Ssh, Appliance]),
         ("A repo", [Repo]),
-        ("A profile", [Profile]),
+        ("A profile", [Profile, Licences]),
         ("A card", [Card, FileSpec]),
         ("A recipe", [Step]),
         ("Caches", [Caches, Keras, Hub, Kaggle]),
