@@ -97,6 +97,7 @@ def pull(store: Store, remote: Remote, pins: Collection[str], trees: Collection[
 
     Objects come first, then the records that name them. All failures of bytes are told at the end; what is right stays.
     """
+    remote.require()
     moved = Moved()
     found = _records_there(remote, index)
     named = {*pins, *(digest for data in found.values() for digest in named_in(data))}
@@ -114,6 +115,7 @@ def pull(store: Store, remote: Remote, pins: Collection[str], trees: Collection[
 
 def pull_all(store: Store, remote: Remote) -> Moved:
     """Take every object and every record."""
+    remote.require()
     moved = Moved()
     prefixes = [prefix for prefix in remote.folders("objects") if re.fullmatch("[0-9a-f]{2}", prefix)]
     names = _each(lambda prefix: remote.listed(f"objects/{prefix}"), prefixes)
@@ -174,8 +176,6 @@ def _take(store: Store, remote: Remote, wanted: Collection[str], moved: Moved, *
         path = f"objects/{digest[:2]}/{digest[2:]}"
         try:
             store.put(remote.chunks(path, size), expected=Digest(digest), origin=f"{remote.name}/{path}")
-        except FileNotFoundError:
-            return f"{path}: it went while it was read"
         except IntegrityError as error:
             return f"{path}: {error.message}"
         return ""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,23 +38,39 @@ class Remote:
 
     def __init__(self, address: str) -> None:
         self.name = redacted(address)
-        protocol = address.partition("://")[0]
-        try:
-            with self._named():
-                files, root = fsspec.url_to_fs(address, use_listings_cache=False, skip_instance_cache=True)
-        except ValueError as error:
-            raise SourceError(f"{self.name} is no address that can be used: {error}", hint=_ADDRESS) from error
-        except ImportError as error:
-            driver = _DRIVERS.get(protocol, "its driver")
-            raise SourceError(
-                f"{self.name} needs {driver}, which is not installed", hint=f".venv/bin/pip install {driver}"
-            ) from error
-        self._files: Any = files
+        self._address = address
+        self._lines = threading.local()
+        files, root = self._opened()
         self._root = str(root).rstrip("/")
         kinds = {files.protocol} if isinstance(files.protocol, str) else set(files.protocol)
         self._takes_whole = bool(kinds & _TAKE_WHOLE)
         self._is_local = "file" in kinds
+        self._shared = files if files.async_impl or self._is_local else None
+        self._lines.files = files
         self._folders: set[str] = set()
+        self._making = threading.Lock()
+
+    def _opened(self) -> tuple[Any, str]:
+        try:
+            with self._named():
+                files, root = fsspec.url_to_fs(self._address, use_listings_cache=False, skip_instance_cache=True)
+                return files, str(root)
+        except ValueError as error:
+            raise SourceError(f"{self.name} is no address that can be used: {error}", hint=_ADDRESS) from error
+        except ImportError as error:
+            driver = _DRIVERS.get(self._address.partition("://")[0], "its driver")
+            raise SourceError(
+                f"{self.name} needs {driver}, which is not installed", hint=f".venv/bin/pip install {driver}"
+            ) from error
+
+    @property
+    def _files(self) -> Any:
+        """The driver; where it has one connection that threads cannot share, each thread's own."""
+        if self._shared is not None:
+            return self._shared
+        if not hasattr(self._lines, "files"):
+            self._lines.files, _ = self._opened()
+        return self._lines.files
 
     def place(self, path: str) -> str:
         return f"{self._root}/{path}"
@@ -76,6 +93,11 @@ class Remote:
             except (FileNotFoundError, NotADirectoryError):
                 return []
         return sorted(item["name"].rstrip("/").rpartition("/")[2] for item in found if item["type"] == "directory")
+
+    def require(self) -> None:
+        """Raise SourceError when there is no store."""
+        if not self.folders("objects"):
+            raise SourceError(f"{self.name} holds no store", hint="fill it first: python3 build.py store push REMOTE")
 
     def read(self, path: str) -> bytes | None:
         """A small file's bytes, or None when it is not there."""
@@ -119,16 +141,15 @@ class Remote:
 
     def _make_folder(self, path: str) -> None:
         folder = self.place(path).rpartition("/")[0]
-        if folder not in self._folders:
-            self._files.makedirs(folder, exist_ok=True)
-            self._folders.add(folder)
+        with self._making:  # two that make the same folder at once fail on some servers
+            if folder not in self._folders:
+                self._files.makedirs(folder, exist_ok=True)
+                self._folders.add(folder)
 
     @contextmanager
     def _named(self) -> Iterator[None]:
         try:
             yield
-        except (FileNotFoundError, NotADirectoryError):
-            raise
         except PermissionError as error:
             raise SourceError(f"{self.name} forbids it: {_said(error)}", hint=_RIGHTS) from error
         except _failures() as error:
