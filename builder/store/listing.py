@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from builder.digest import Digest
 from builder.store.marks import is_tree, mapped
 from builder.store.objects import Store
-from builder.store.shelves import Shelf, records, shelves
+from builder.store.shelves import records, shelves
 from builder.store.workshops import FOLDER as WORKSHOPS
 
 _FILE = re.compile(rb'"sha256":"([0-9a-f]{64})","size":(\d+)')  # side by side in a tree's canonical JSON
@@ -62,13 +62,15 @@ def listing(store: Store, trees: Sequence[Digest]) -> Listing:
             _note(store.path(tree), number, shares[number], pages)
     count = size = saved = 0
     foreign: list[str] = []
-    rows = {shelf.prefix: shelf for shelf in shelves(store.root)}
-    for shelf in rows.values():
+    for shelf in shelves(store.root):
         foreign += shelf.foreign
         count += len(shelf.names)
         size += sum(bytes for _, bytes in shelf.sizes(shelf.names))
-    for place, page in enumerate(pages):
-        saved += _weigh(page, rows.get(f"{place:02x}"), shares)
+        if shelf.prefix:
+            place = int(shelf.prefix, 16)
+            saved += _weigh(pages[place], set(shelf.names), shares)
+            pages[place].clear()
+    saved += sum(_weigh(page, set(), shares) for page in pages)  # of shelves that are not there
     return Listing(Count(count, size), tuple(foreign), _kinds(store.root), _others(store.root), shares, saved)
 
 
@@ -81,9 +83,9 @@ def _note(path: Path, number: int, share: Share, pages: list[bytearray]) -> None
             share.bytes += size
 
 
-def _weigh(page: bytearray, shelf: Shelf | None, shares: Sequence[Share]) -> int:
+def _weigh(page: bytearray, there: Collection[str], shares: Sequence[Share]) -> int:
     """Count one shelf's files for the trees that have them; the bytes saved by keeping each once."""
-    there, saved = set(shelf.names if shelf else ()), 0
+    saved = 0
     for name, size, numbers in _files(page):
         saved += (len(numbers) - 1) * size
         owners = set(numbers)

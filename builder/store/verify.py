@@ -5,8 +5,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -55,26 +56,34 @@ class _Look:
 
 def verify(store: Store, tell: Callable[[int], None] = lambda size: None) -> Verified:
     """Hash every object on all cores; `tell` is called with bytes as they are read, from the thread that calls this."""
-    rows = list(shelves(store.root))
-    foreign = tuple(path for shelf in rows for path in shelf.foreign)
     looks: list[_Look] = []
+    foreign: list[str] = []
     stopped: list[bool] = []
+    pending: deque[Future[_Look]] = deque()
     with ThreadPoolExecutor(THREADS) as pool:
         try:
-            for look in pool.map(lambda shelf: _look(shelf, stopped), rows):
-                looks.append(look)
-                tell(look.bytes)
+            for shelf in shelves(store.root):
+                foreign += shelf.foreign
+                pending.append(pool.submit(_look, shelf, stopped))
+                if len(pending) > 2 * THREADS:
+                    looks.append(_told(pending.popleft(), tell))
+            looks += [_told(future, tell) for future in pending]
         except BaseException:
             stopped.append(True)  # or the threads would read on to the end
-            pool.shutdown(wait=True, cancel_futures=True)
             raise
     return Verified(
         sum(look.objects for look in looks),
         sum(look.bytes for look in looks),
         tuple(bad for look in looks for bad in look.damaged),
         tuple(bad for look in looks for bad in look.unreadable),
-        foreign,
+        tuple(foreign),
     )
+
+
+def _told(future: Future[_Look], tell: Callable[[int], None]) -> _Look:
+    look = future.result()
+    tell(look.bytes)
+    return look
 
 
 def _look(shelf: Shelf, stopped: list[bool]) -> _Look:

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import multiprocessing
 import os
-import resource
 import subprocess
 import sys
 import time
@@ -23,7 +23,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "support")]
 
 from workshops import workshop  # noqa: E402
 
-from builder.digest import Digest, canonical_json  # noqa: E402
+from builder.digest import canonical_json  # noqa: E402
 from builder.manifest import Lock, Pin, write_lock  # noqa: E402
 from builder.store.objects import Store  # noqa: E402
 from builder.store.workshops import Registration, register  # noqa: E402
@@ -32,7 +32,7 @@ DATASETS = 4
 COMMAND = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from builder.cli import main; sys.exit(main(sys.argv[1:]))"
 
 
-def make(folder: Path, count: int) -> Path:
+def make(folder: Path, count: int) -> None:
     """A store of so many objects and the workshop that uses half of them."""
     store = Store(folder / "store")
     for number in range(256):
@@ -57,8 +57,6 @@ def make(folder: Path, count: int) -> Path:
     write_lock(manifest.with_suffix(".lock"), Lock(datasets=pins))
     named = [str(manifest), str(manifest.with_suffix(".lock"))]
     register(Registration("small", *named, "fetch", "", "", manifest.parent.stat().st_dev), store.root)
-    assert Digest.of(b"%012d" % 0).hex[:2] in {path.name for path in (store.root / "objects").iterdir()}
-    return store.root
 
 
 def measured(words: list[str]) -> tuple[float, float, str]:
@@ -79,7 +77,9 @@ def main() -> None:
     root = chosen.folder / "store"
     if not root.exists():
         start = time.monotonic()
-        make(chosen.folder, chosen.objects)
+        maker = multiprocessing.get_context("fork").Process(target=make, args=(chosen.folder, chosen.objects))
+        maker.start()  # a process of its own: the memory of this one counts for those it starts
+        maker.join()
         print(f"made in {time.monotonic() - start:.0f} s")
     ours = [sys.executable, "-c", COMMAND, "store"]
     rows = {
@@ -98,5 +98,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     main()
