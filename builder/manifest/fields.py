@@ -140,6 +140,14 @@ def digest_of(value: Any) -> Any:
         raise wrong(f"{value!r} is no sha256 digest: that is 64 hex digits, as sha256sum prints them") from None
 
 
+def addresses_of(value: Any) -> Any:
+    """One address, or a list of at least one."""
+    found = [value] if isinstance(value, str) else value
+    if not isinstance(found, list | tuple) or not found:
+        raise wrong("must be an address, or a list of addresses that have the same file")
+    return tuple(data_address(one) if isinstance(one, str) else one for one in found)
+
+
 def at_least(smallest: int, words: str) -> Callable[[int], int]:
     """A check for sizes."""
 
@@ -160,7 +168,12 @@ Line = Annotated[str, matching(r"[^\n\x85\u2028\u2029]*\S[^\n\x85\u2028\u2029]*"
 PlainPath = Annotated[str, AfterValidator(plain_path)]
 HostPath = Annotated[str, AfterValidator(host_path)]
 WebAddress = Annotated[str, AfterValidator(web_address)]
-DataAddress = Annotated[str, AfterValidator(data_address)]
+Addresses = Annotated[
+    tuple[str, ...],
+    BeforeValidator(addresses_of),
+    PlainSerializer(lambda found: found[0] if len(found) == 1 else list(found)),
+    WithJsonSchema({"type": ["string", "array"], "items": {"type": "string"}, "minItems": 1}),
+]
 GitAddress = Annotated[str, AfterValidator(git_address)]
 ArchiveAddress = Annotated[str, AfterValidator(archive_address)]
 GitRef = Annotated[
@@ -186,6 +199,8 @@ FileName = Annotated[str, matching(r"(?!\.)[^/\\\n\0]+", "must be the name of a 
 Size = Annotated[
     int, BeforeValidator(size_of), WithJsonSchema({"type": "string", "examples": ["4 GB", "500 MB"]}, mode="validation")
 ]
+Md5 = Annotated[str, matching(r"[0-9a-fA-F]{32}", "is no md5 digest: that is 32 hex digits, as md5sum prints them")]
+Sha1 = Annotated[str, matching(r"[0-9a-fA-F]{40}", "is no sha1 digest: that is 40 hex digits, as sha1sum prints them")]
 Sha256 = Annotated[
     InstanceOf[Digest],
     BeforeValidator(digest_of),

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StrictBool, StrictInt
 
 from builder.manifest.fields import (
-    DataAddress,
+    Addresses,
     DebianName,
     Doi,
     DriveId,
@@ -18,10 +18,13 @@ from builder.manifest.fields import (
     HostPath,
     HubName,
     KaggleName,
+    Line,
+    Md5,
     NpmName,
     PackageVersion,
     PlainPath,
     PypiName,
+    Sha1,
     Sha256,
     WebAddress,
 )
@@ -39,6 +42,7 @@ _BELONGS = {
     "from": ("manual",),
     "say": ("manual",),
     "unpack": _SINGLE,
+    **dict.fromkeys(("sha1", "md5", "etag", "size"), ("url",)),
     "sha256": (*_SINGLE, *_PACKAGES, "kaggle"),
 }
 
@@ -46,8 +50,10 @@ _BELONGS = {
 class FileSpec(Strict, json_schema_extra=one_of_schema(KINDS)):
     """Files from one source: an address, a local file or folder, a package, a published record, or a person."""
 
-    url: DataAddress | None = Field(
-        None, description="An address: https, http, ftp, sftp, s3, gs, az or abfs; sha256 is needed beside it"
+    url: Addresses | None = Field(
+        None,
+        description="An address, or several that have the same file: https, http, ftp, sftp, s3, gs, az or abfs; "
+        "a digest is needed beside it",
     )
     file: HostPath | None = Field(None, description="A file or folder, relative to the manifest")
     git: GitAddress | None = Field(None, description="A git repository that holds the files")
@@ -69,6 +75,10 @@ class FileSpec(Strict, json_schema_extra=one_of_schema(KINDS)):
     ref: GitRef | None = Field(None, description="Branch, tag or commit (git, huggingface)")
     type: HubType = Field("dataset", description="What the hub's repository is")
     sha256: Sha256 | None = Field(None, description="Digest of the file that is fetched")
+    sha1: Sha1 | None = Field(None, description="As upstream tells it; with sha256 both are checked")
+    md5: Md5 | None = Field(None, description="As upstream tells it; with sha256 both are checked")
+    etag: Line | None = Field(None, description="What the server calls the version of the file that is meant")
+    size: Annotated[StrictInt, Field(ge=0)] | None = Field(None, description="Bytes of the file that is fetched")
     members: tuple[PlainPath, ...] = Field((), description="Patterns of the files to take")
     strip: Annotated[StrictInt, Field(ge=0, le=50)] = Field(0, description="How many leading folders to drop")
     to: PlainPath | None = Field(None, description="New name of a single file, or the folder that many go to")
@@ -77,7 +87,9 @@ class FileSpec(Strict, json_schema_extra=one_of_schema(KINDS)):
     @classmethod
     def rules(cls, raw: Mapping[str, Any]) -> Iterator[Rule]:
         yield from source_rules(raw, KINDS, _BELONGS)
-        if ("url" in raw or "gdrive" in raw) and "sha256" not in raw:
+        if "url" in raw and not raw.keys() & {"sha256", "sha1", "md5"}:
+            yield ("sha256",), f"{NEEDS_DIGEST}; where upstream tells only a sha1 or md5, give that"
+        if "gdrive" in raw and "sha256" not in raw:
             yield ("sha256",), NEEDS_DIGEST
         if "manual" in raw and "from" not in raw:
             yield ("from",), "is missing: name the page where a person gets the file"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from builder.manifest import Card, Step
 from builder.sources.part import Part, Surroundings, part_of
 from builder.sources.recipe import Runner, follow
 from builder.sources.source import ONLINE, Network, Source
+from builder.sources.web_parts import bring_together, resolve_together
 from builder.store.objects import Store
 from builder.store.trees import Tree, get_tree, put_tree
 
@@ -33,7 +34,7 @@ class DatasetSource:
 
     def resolve(self) -> dict[str, str]:
         """A package that several parts take files from is asked for once, so that all get the same version."""
-        answers: dict[Source, dict[str, str]] = {}
+        answers: dict[Source, dict[str, str]] = resolve_together(part.whole for part in self.parts)
         for part in self.parts:
             if part.whole not in answers:
                 answers[part.whole] = part.whole.resolve()
@@ -58,8 +59,9 @@ class DatasetSource:
             return require_distinct(whole())
         return require_distinct(follow(self.recipe, self._joined(found).digest, whole, store, self.runner))
 
-    def _brought(self, places: Iterable[int], resolved: Resolved, store: Store) -> dict[int, Tree]:
+    def _brought(self, places: Collection[int], resolved: Resolved, store: Store) -> dict[int, Tree]:
         trees: dict[int, Tree] = {}
+        bring_together(((self.parts[place].source, _own(place, resolved)) for place in places), store)
         for place in places:
             trees[place] = self.parts[place].source.bring(_own(place, resolved), store)
             put_tree(trees[place], store)

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from builder.digest import key_of
 from builder.manifest import FileSpec
 from builder.sources.address import Address
+from builder.sources.expected import Checks
 from builder.sources.folder import FileSource, FolderSource
 from builder.sources.git import GitSource
 from builder.sources.manual import ManualFile
@@ -63,15 +64,16 @@ def part_of(spec: FileSpec, around: Surroundings) -> Part:
 
 
 def _is_packed_file(spec: FileSpec) -> bool:
-    address = spec.url or spec.file or spec.manual or ""
+    address = (spec.url or ("",))[0] or spec.file or spec.manual or ""
     return name_inside(PurePosixPath(urlsplit(address).path).name) is not None
 
 
 def _web(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
     assert spec.url is not None
-    file = WebFile((spec.url,), name_in(spec.url), spec.sha256)
+    checks = Checks(spec.md5, spec.sha1, etag=spec.etag)
+    file = WebFile(spec.url, name_in(spec.url[0]), spec.sha256, checks, spec.size)
     source = WebFileSource(file, around.store, around.network)
-    return Unpacked(source, shown(spec.url), selection) if spec.unpack else source
+    return Unpacked(source, shown(spec.url[0]), selection) if spec.unpack else source
 
 
 def _local(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
