@@ -11,8 +11,12 @@ from builder.digest import key_of
 from builder.manifest import FileSpec
 from builder.sources.address import Address
 from builder.sources.expected import Checks
+from builder.sources.doi import DoiRecord
 from builder.sources.folder import FileSource, FolderSource
 from builder.sources.git import GitSource
+from builder.sources.google_drive import DriveFile
+from builder.sources.hugging_face import HubRepository
+from builder.sources.kaggle import KaggleArchive
 from builder.sources.manual import ManualFile
 from builder.sources.members import name_inside
 from builder.sources.package import DEBIAN, NPM, PYPI, PackageSource
@@ -102,13 +106,39 @@ def _manual(spec: FileSpec, selection: Selection, around: Surroundings) -> Sourc
     return Unpacked(file, spec.manual, selection) if spec.unpack else file
 
 
-_SELECTING = PackageSource | GitSource | Unpacked
-_FILES = WebFileSource | FileSource | ManualFile
+def _doi(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
+    assert spec.doi is not None
+    return DoiRecord(spec.doi, selection, around.network)
+
+
+def _hub(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
+    assert spec.huggingface is not None
+    return HubRepository(spec.huggingface, spec.type, spec.ref, selection, around.network)
+
+
+def _kaggle(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
+    assert spec.kaggle is not None
+    archive = KaggleArchive(spec.kaggle, around.store, spec.version, spec.sha256, around.network)
+    return Unpacked(archive, f"the Kaggle dataset {spec.kaggle}", selection)
+
+
+def _drive(spec: FileSpec, selection: Selection, around: Surroundings) -> Source:
+    assert spec.gdrive is not None and spec.sha256 is not None
+    file = DriveFile(spec.gdrive, spec.sha256, around.store, around.network)
+    return Unpacked(file, file.name, selection) if spec.unpack else file
+
+
+_SELECTING = PackageSource | GitSource | Unpacked | DoiRecord | HubRepository
+_FILES = WebFileSource | FileSource | ManualFile | DriveFile
 _REGISTRIES = {"pypi": PYPI, "npm": NPM, "debian": DEBIAN}
 _SOURCES: dict[str, Callable[[FileSpec, Selection, Surroundings], Source]] = {
     "url": _web,
     "file": _local,
     "git": _git,
+    "doi": _doi,
+    "huggingface": _hub,
+    "kaggle": _kaggle,
+    "gdrive": _drive,
     "manual": _manual,
     **dict.fromkeys(_REGISTRIES, _package),
 }
