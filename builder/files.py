@@ -101,25 +101,23 @@ def chunks_of(path: Path, size: int = CHUNK) -> Iterator[bytes]:
             yield chunk
 
 
-def share(source: Path, target: Path, *, writable: bool = False) -> None:
-    """Give `target` the bytes of `source`: by reflink, else hard link (read-only only), else copy."""
+def share(source: Path, target: Path, *, writable: bool = False, link: bool = True) -> None:
+    """Give `target` the bytes of `source` by the first way that works: reflink, hard link, copy.
+
+    A hard link is the same file: there is none where the target is to be `writable`, and none without `link`, which is
+    for places where root works, whom the mode of a file does not stop.
+    """
     target.parent.mkdir(parents=True, exist_ok=True)
     with space_is_named(target.parent):
-        if _reflink(source, target):
-            target.chmod(0o644 if writable else 0o444)
-            return
-        if not writable:
-            try:
-                os.link(source, target)
+        if not _reflink(source, target):
+            if link and not writable and _hard_link(source, target):
                 return
-            except OSError as error:
-                if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.EOPNOTSUPP):
-                    raise
-        shutil.copyfile(source, target)
+            shutil.copyfile(source, target)
         target.chmod(0o644 if writable else 0o444)
 
 
 def _reflink(source: Path, target: Path) -> bool:
+    """Whether the file system let both share their blocks until one is written to (ioctl_ficlone(2))."""
     with source.open("rb") as old, target.open("xb") as new:
         try:
             fcntl.ioctl(new.fileno(), FICLONE, old.fileno())
@@ -128,6 +126,16 @@ def _reflink(source: Path, target: Path) -> bool:
             pass
     target.unlink()
     return False
+
+
+def _hard_link(source: Path, target: Path) -> bool:
+    try:
+        os.link(source, target)
+    except OSError as error:
+        if error.errno in (errno.EXDEV, errno.EPERM, errno.EMLINK, errno.EACCES, errno.EOPNOTSUPP, errno.ENOSYS):
+            return False
+        raise
+    return True
 
 
 def remove_folder(folder: Path) -> None:

@@ -1,7 +1,8 @@
 """The workshop laid out in a local folder, to work without an image.
 
-Data files are read-only and share the store's bytes; repo files are copies to work on. Laying out again brings newer
-files and never touches a file that was edited: `.workshop-tree` says what was written last.
+Data files are read-only, and share the store's bytes where nothing that is written to them can reach the store; repo
+files are copies to work on. Laying out again brings newer files and never touches a file that was edited:
+`.workshop-tree` says what was written last.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ def _place(folder: Path, path: str, entry: Entry, store: Store) -> None:
     else:
         assert entry.digest is not None
         is_data = path.startswith(f"{places.DATA}/")
-        share(store.path(entry.digest), beside, writable=not is_data)
+        share(store.path(entry.digest), beside, writable=not is_data, link=os.geteuid() != 0)
         if entry.executable and not is_data:
             beside.chmod(0o755)
     os.replace(beside, target)
