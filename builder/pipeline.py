@@ -9,7 +9,7 @@ from builder import places
 from builder.appliance.appliance import Appliance, build_appliance
 from builder.appliance.ovf import ApplianceSpec, Port
 from builder.content import libraries, settings
-from builder.content.layout import Content
+from builder.content.layout import Content, is_written
 from builder.digest import Digest
 from builder.image.archive import write_archive
 from builder.image.config import Healthcheck, Runtime
@@ -27,7 +27,7 @@ from builder.system.choose import choose_engine
 from builder.system.system import System
 
 SSH_GUEST_PORT = 22
-WORDS = {places.DATA: "dataset", places.REPOS: "repo", places.CACHES: "what libraries look for"}
+WORDS = {places.DATA: "dataset", places.REPOS: "repo", places.CACHES: "cache"}
 """What a folder below the root holds, as its layer says it."""
 
 
@@ -93,13 +93,13 @@ def image_of(choice: Choice, content: Content, system: System, store: Store, jou
     layers = list(system.layers)
     for folder, tree in content.folders().items():
         kind, _, name = folder.partition("/")
-        note = f"{WORDS[kind]} {name}".strip()
+        note = f"{WORDS[kind]} {name}"
         with journal.stage(f"layer {note}") as stage:
             place = f"{places.ROOT}/{folder}"
-            if kind == places.DATA:
-                layer = content_layer(tree, place, store, note=note)
-            else:
+            if is_written(folder):
                 layer = content_layer(tree, place, store, uid=places.UID, gid=places.GID, writable=True, note=note)
+            else:
+                layer = content_layer(tree, place, store, note=note)
             stage.bytes_in, stage.bytes_out = tree.size, layer.blob.size
             layers.append(layer)
     layers += [*_home_layers(choice, store), _settings_layer(choice, content, store)]
@@ -196,7 +196,10 @@ def _ssh_settings(choice: Choice) -> dict[str, tuple[bytes, int]]:
     ssh = choice.manifest.services.ssh
     if ssh is None:
         return {}
-    rules = "AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\nPasswordAuthentication no\nPermitRootLogin no\n"
+    rules = (
+        "AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\nPasswordAuthentication no\n"
+        "KbdInteractiveAuthentication no\nPermitRootLogin no\n"
+    )
     return {
         f"etc/ssh/authorized_keys.d/{places.USER}": (
             "".join(f"{key}\n" for key in ssh.authorized_keys).encode(),

@@ -111,6 +111,7 @@ def test_nothing_of_this_machine_is_in_the_container(container: str) -> None:
 def test_the_appliance_boots_to_jupyter(outputs: dict[str, Path], tmp_path: Path, firmware: str) -> None:
     with booted(disks_of(outputs["ova"], tmp_path), tmp_path, firmware=firmware) as machine:
         assert "version" in json.loads(machine.wait_for_http("/api"))
+        assert machine.ssh_banner() is None, "nobody asked for ssh"
         token = ADDRESS.search(machine.wait_for_console("token="))
         assert token
         asked = urllib.request.Request(

@@ -38,11 +38,12 @@ def disks_of(ova: Path, folder: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class Machine:
-    """A virtual machine that is running; `port` of 127.0.0.1 leads to the guest's."""
+    """A virtual machine that is running; `port` of 127.0.0.1 leads to the guest's, `ssh` to its port 22."""
 
     port: int
     console: Path
     process: subprocess.Popen[bytes]
+    ssh: int
 
     def wait_for_http(self, path: str = "/", deadline: float = 600) -> str:
         """The guest's answer to GET `path`; fails with the end of the console's log when none comes in time."""
@@ -51,6 +52,18 @@ class Machine:
     def wait_for_console(self, text: str, deadline: float = 600) -> str:
         """All that the serial console showed, once `text` is in it."""
         return str(self._wait(lambda: self.shown() if text in self.shown() else None, deadline))
+
+    def wait_for_ssh(self, deadline: float = 600) -> str:
+        """The ssh server's first line."""
+        return str(self._wait(self.ssh_banner, deadline))
+
+    def ssh_banner(self) -> str | None:
+        """What is said on port 22, or None; QEMU itself takes the connection, so that only words tell of a server."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.ssh), timeout=20) as connection:
+                return connection.recv(256).decode() or None
+        except OSError:
+            return None
 
     def shown(self) -> str:
         return self.console.read_text(errors="replace") if self.console.exists() else ""
@@ -76,15 +89,19 @@ class Machine:
         raise AssertionError(f"no answer after {deadline} s; the console shows:\n{self.shown()[-3000:]}")
 
 
+def _forward(port: int, guest_port: int) -> str:
+    return f"hostfwd=tcp:127.0.0.1:{port}-:{guest_port}"
+
+
 @contextmanager
 def booted(disks: list[Path], folder: Path, *, firmware: str = "bios", guest_port: int = 8080) -> Iterator[Machine]:
     """Start the disks under SeaBIOS (`bios`) or OVMF (`uefi`); what the guest writes is thrown away."""
     folder.mkdir(parents=True, exist_ok=True)
-    port, console = free_port(), folder / f"console-{firmware}.log"
+    port, ssh, console = free_port(), free_port(), folder / f"console-{firmware}.log"
     words = [
         "qemu-system-x86_64", "-machine", "pc", "-accel", "tcg,thread=multi", "-smp", "2", "-m", "2048", "-nodefaults",
         "-device", "ahci,id=sata", "-device", "VGA",
-        "-netdev", f"user,id=net,restrict=on,hostfwd=tcp:127.0.0.1:{port}-:{guest_port}",
+        "-netdev", f"user,id=net,restrict=on,{_forward(port, guest_port)},{_forward(ssh, 22)}",
         "-device", "e1000,netdev=net", "-display", "none", "-serial", f"file:{console}", "-no-reboot",
     ]  # fmt: skip
     if firmware == "uefi":
@@ -99,7 +116,7 @@ def booted(disks: list[Path], folder: Path, *, firmware: str = "bios", guest_por
         words += ["-device", f"ide-hd,bus=sata.{number},drive=disk{number}"]
     process = subprocess.Popen(words, stdin=subprocess.DEVNULL)
     try:
-        yield Machine(port, console, process)
+        yield Machine(port, console, process, ssh)
     finally:
         process.kill()
         process.wait()
