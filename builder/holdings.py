@@ -17,7 +17,7 @@ from builder.run import run
 from builder.store.collect import Kept
 from builder.store.marks import Marks, named_in
 from builder.store.objects import Store
-from builder.store.workshops import Registration, register, registered
+from builder.store.workshops import Registration, recalled, register, registered
 
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
@@ -60,7 +60,7 @@ def registered_call(job: Job, verb: str, out: Path) -> Iterator[None]:
     store = job.store
     with store.shared():
         entry = _registration(job, verb, out)
-        before = next((one for one in registered(store.root) if one.key == entry.key), None)
+        before = recalled(entry.key, store.root)
         if before is None:
             register(entry, store.root)  # also for the case that we are killed
         try:

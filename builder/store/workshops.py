@@ -67,6 +67,14 @@ def registered(root: Path) -> list[Registration]:
     )
 
 
+def recalled(key: str, root: Path) -> Registration | None:
+    """The registration of this key; one that cannot be read counts as none, since it is about to be replaced."""
+    try:
+        return _read(root / FOLDER / f"{key}.json")
+    except StoreError:
+        return None
+
+
 def forget(manifest: Path, root: Path) -> None:
     """Let go of what the calls for a manifest keep."""
     for entry in registered(root):

@@ -18,6 +18,7 @@ from builder.exchange import push as send
 from builder.holdings import Holding, holdings, kept, namers, pins_of, reach, registered_call
 from builder.manifest import load, read_lock
 from builder.options import Options, verb
+from builder.progress import Journal
 from builder.remote import Remote
 from builder.result import Result
 from builder.store.collect import Heap, collect
@@ -105,7 +106,7 @@ def verify_all(options: Options) -> Result:
             stage.bytes_in += size
 
         seen = verify(store, tell)
-        named = namers({bad.digest.hex for bad in seen.damaged}, holdings(store), store) if seen.damaged else {}
+        named = _namers(seen, store, options.journal) if seen.damaged else {}
         dropped = set_aside(seen.damaged, store) if seen.damaged else []
     damaged = [{**_bad_facts(bad), "named_by": named.get(bad.digest.hex, [])} for bad in seen.damaged]
     facts = {
@@ -117,6 +118,14 @@ def verify_all(options: Options) -> Result:
         "records_dropped": dropped,
     }
     return Result(text=_verified_text(seen, damaged), facts=facts, failure=_verified_failure(seen))
+
+
+def _namers(seen: Verified, store: Store, journal: Journal) -> dict[str, list[str]]:
+    try:
+        return namers({bad.digest.hex for bad in seen.damaged}, holdings(store), store)
+    except StoreError as error:  # damage is set aside all the same
+        journal.warn(error.message)
+        return {}
 
 
 def _bad_facts(bad: Bad) -> dict[str, Any]:

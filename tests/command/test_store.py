@@ -154,6 +154,11 @@ def test_a_registration_that_cannot_be_read_forbids_removal(tmp_path: Path, stor
     before = objects(store)
     code, said = say("store", "gc", "--delete")
     assert code == 7 and entry.name in said["error"]["message"] and objects(store) == before
+    bad = spoil(store, b"numbers")
+    code, said = say("store", "verify")
+    assert code == 6 and [one["digest"] for one in said["damaged"]] == [str(bad)] and said["warnings"]
+    assert say("fetch", manifest=entry.parents[2] / "one" / "manifest.yaml")[0] == 0, "it is written anew"
+    assert say("store", "gc", "--delete")[0] == 0 and store.has(bad)
 
 
 def test_to_forget_a_workshop_nobody_knows_is_a_mistake(tmp_path: Path, say: Call) -> None:
