@@ -1,12 +1,14 @@
 """Where things stand inside every image and appliance, who owns them, and when they were made."""
 
 ROOT = "srv/workshop"
-"""Holds `data/<dataset>/…`, `repos/<repo>/…`, `caches/<library>/…` and `index.html`; the same layout as a local tree."""
+"""Holds `data/<dataset>/…`, `repos/<repo>/…`, `caches/<library>/…` and `index.html`; as in a local tree."""
 
 DATA = "data"
 REPOS = "repos"
 CACHES = "caches"
 PAGE = "index.html"
+ENVIRONMENT = "environment.sh"
+"""In a local tree: what tells a shell where libraries find data. Guests have it in their environment."""
 VENV = "opt/workshop/venv"
 SETTINGS = "etc/workshop"
 USER = "workshop"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from builder.content.caches import cache_tree
+from builder.content.caches import caches_of
 from builder.content.layout import Content, link_data
 from builder.content.page import page_of
 from builder.manifest.lock import Lock, changes, read_lock, write_lock
@@ -99,7 +99,7 @@ def content_of(choice: Choice, lock: Lock, store: Store) -> Content:
     datasets = {name: get_tree(lock.datasets[name].tree, store) for name in choice.datasets}
     page = page_of(choice, own, datasets, store)
     store.hold(store.put_bytes(page))
-    return Content(repos, datasets, page, cache_tree(choice.datasets, datasets, lock.datasets, store))
+    return Content(repos, datasets, page, caches_of(choice.datasets, datasets, lock.datasets, store))
 
 
 def _resolved(job: Job, choice: Choice, old: Lock | None) -> Lock:

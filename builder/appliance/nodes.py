@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from builder import places
-from builder.content.layout import Content
+from builder.content.layout import Content, is_written
 from builder.errors import OutputError
 from builder.store.objects import Store
 from builder.store.trees import Entry
@@ -69,8 +69,9 @@ def content_nodes(content: Content, page: Path, store: Store) -> Nodes:
     nodes[f"{root}/{places.REPOS}"] = folder(0o775, places.UID, places.GID)
     nodes[f"{root}/{places.PAGE}"] = Node(stat.S_IFREG | 0o644, source=page, size=len(content.page))
     for below, tree in content.folders().items():
-        base, is_data = f"{root}/{below}", below.startswith(f"{places.DATA}/")
+        base, is_data = f"{root}/{below}", not is_written(below)
         made = folder() if is_data else folder(0o775, places.UID, places.GID)
+        add_parents(nodes, base, folder())
         nodes[base] = made
         for entry in tree.entries:
             path = f"{base}/{entry.path}"

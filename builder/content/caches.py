@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import posixpath
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from builder import places
-from builder.content.libraries import ENVIRONMENT, LIBRARIES, environment_script, libraries_of
+from builder.content.libraries import LIBRARIES, libraries_of
 from builder.errors import ManifestError
 from builder.manifest import Card, Hub, Pin
 from builder.sources.selection import Selection
@@ -33,8 +33,10 @@ class _Placed:
     dataset: str
 
 
-def cache_tree(cards: Mapping[str, Card], trees: Mapping[str, Tree], pins: Mapping[str, Pin], store: Store) -> Tree:
-    """What stands in `caches/`: empty when no card says so.
+def caches_of(
+    cards: Mapping[str, Card], trees: Mapping[str, Tree], pins: Mapping[str, Pin], store: Store
+) -> dict[str, Tree]:
+    """What stands in each library's folder below `caches/`, for those that a card names.
 
     Raises ManifestError for patterns that fit nothing, and for two datasets that want different files in one place.
     """
@@ -45,11 +47,11 @@ def cache_tree(cards: Mapping[str, Card], trees: Mapping[str, Tree], pins: Mappi
             if _content(before.entry, trees) != _content(entry, trees):
                 raise _clash(entry.path, before.dataset, dataset)
     _require_no_file_above(placed)
-    libraries = libraries_of(cards.values())
-    if libraries:
-        script = environment_script(libraries)
-        placed[ENVIRONMENT] = _Placed(_file(ENVIRONMENT, script, store), "")
-    return Tree.of((one.entry for one in placed.values()), origin=places.CACHES)
+    found: dict[str, list[Entry]] = {name: [] for name in libraries_of(cards.values())}
+    for path, one in placed.items():
+        library, _, inner = path.partition("/")
+        found[library].append(replace(one.entry, path=inner))
+    return {library: Tree.of(entries, origin=f"{places.CACHES}/{library}") for library, entries in found.items()}
 
 
 @dataclass(frozen=True)

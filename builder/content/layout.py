@@ -4,6 +4,7 @@ data/<dataset>/…          each dataset's bytes, once
 repos/<repo>/…            the repo's own files
 repos/<repo>/<link>       → ../…/data/<dataset>, a relative symbolic link to the dataset's folder
 caches/<library>/…        → ../…/data/<dataset>/<file>, where a library looks for what it would else download
+environment.sh            only in a local tree: tells a shell of those folders
 index.html                the landing page
 """
 
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from builder import places
+from builder.content.libraries import LIBRARIES
 from builder.digest import Digest
 from builder.errors import ManifestError
 from builder.store.objects import Store
@@ -27,18 +29,23 @@ class Content:
     repos: Mapping[str, Tree]
     datasets: Mapping[str, Tree]
     page: bytes
-    caches: Tree = field(default_factory=lambda: Tree(()))
+    caches: Mapping[str, Tree] = field(default_factory=dict)
 
     def folders(self) -> dict[str, Tree]:
         """Each tree by its folder below the root: datasets in order of name, what libraries look for, repos."""
         data = {f"{places.DATA}/{name}": tree for name, tree in sorted(self.datasets.items())}
-        if self.caches.entries:
-            data[places.CACHES] = self.caches
+        data |= {f"{places.CACHES}/{name}": tree for name, tree in sorted(self.caches.items())}
         return data | {f"{places.REPOS}/{name}": tree for name, tree in sorted(self.repos.items())}
 
     def missing(self, store: Store) -> list[Entry]:
         """What of all this the store does not hold."""
         return [entry for tree in self.folders().values() for entry in tree.missing(store)]
+
+
+def is_written(folder: str) -> bool:
+    """Whether the attendee may write to one of `Content.folders`; else it is root's, and nobody may."""
+    kind, _, name = folder.partition("/")
+    return kind == places.REPOS or (kind == places.CACHES and LIBRARIES[name].is_written)
 
 
 def link_data(repo: str, tree: Tree, links: Mapping[str, str]) -> Tree:

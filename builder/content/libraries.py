@@ -1,8 +1,7 @@
 """Libraries that look for models and data they would else download, and how each is told where.
 
 Each has a folder below `caches/`, named to it by a variable, so that it is found whichever home is mounted and whoever
-runs; the attendee may write to it, since some libraries keep locks beside their files and pass over a folder they
-cannot write to. In the home a link stands where the library looks without the variable.
+runs. In the home a link stands where the library looks without the variable.
 """
 
 from __future__ import annotations
@@ -15,33 +14,38 @@ from builder.content.settings import OFFLINE
 from builder.manifest import Card
 from builder.store.trees import Entry, Tree
 
-ENVIRONMENT = "environment.sh"
-
 
 @dataclass(frozen=True)
 class Library:
     """The variable that names a library's folder, and where in the home it looks without one.
 
-    `needs` is a pattern of which one file at least must be there, for a reason.
+    `needs` is a pattern of which one file at least must be there, for a reason. `is_written` says that the attendee may
+    write to the folder: some libraries keep locks there, or pass over a folder that they cannot write to, while others
+    distrust one that somebody can.
     """
 
     variable: str
     home: str = ""
+    is_written: bool = False
     needs: str = ""
     reason: str = ""
 
 
 LIBRARIES = {
-    "gensim": Library("GENSIM_DATA_DIR", "gensim-data", "information.json", "without network it reads its list there"),
-    "huggingface": Library("HF_HOME", ".cache/huggingface"),
-    "kagglehub": Library("KAGGLEHUB_CACHE", ".cache/kagglehub"),
-    "keras": Library("KERAS_HOME", ".keras"),
-    "nltk": Library("NLTK_DATA", "nltk_data", "*/*", "it looks for corpora/…, tokenizers/… and so on"),
+    "gensim": Library(
+        "GENSIM_DATA_DIR", "gensim-data", needs="information.json", reason="without network it reads its list there"
+    ),
+    "huggingface": Library("HF_HOME", ".cache/huggingface", is_written=True),
+    "kagglehub": Library("KAGGLEHUB_CACHE", ".cache/kagglehub", is_written=True),
+    "keras": Library("KERAS_HOME", ".keras", is_written=True),
+    "nltk": Library("NLTK_DATA", "nltk_data", needs="*/*", reason="it looks for corpora/…, tokenizers/… and so on"),
     "sklearn": Library("SCIKIT_LEARN_DATA", "scikit_learn_data"),
-    "spacy": Library("PYTHONPATH", "", "*.dist-info/METADATA", "it looks for an installed package"),
-    "tfds": Library("TFDS_DATA_DIR", "tensorflow_datasets", "*/dataset_info.json", "it reads how data is kept"),
-    "torch": Library("TORCH_HOME", ".cache/torch"),
-}  # fmt: skip
+    "spacy": Library("PYTHONPATH", needs="*.dist-info/METADATA", reason="it looks for an installed package"),
+    "tfds": Library(
+        "TFDS_DATA_DIR", "tensorflow_datasets", needs="*/dataset_info.json", reason="it reads how data is kept there"
+    ),
+    "torch": Library("TORCH_HOME", ".cache/torch", is_written=True),
+}
 
 
 def libraries_of(cards: Iterable[Card]) -> list[str]:
@@ -60,9 +64,9 @@ def home_links(libraries: Iterable[str]) -> Tree:
     return Tree.of(Entry(home, target=f"/{places.ROOT}/{places.CACHES}/{name}") for home, name in found)
 
 
-def environment_script(libraries: list[str]) -> bytes:
+def environment_script(libraries: Iterable[str]) -> bytes:
     """The variables for a local tree, whose place only the shell knows."""
-    lines = [f"# For a shell in the folder that holds {places.CACHES}/:  . {places.CACHES}/{ENVIRONMENT}"]
+    lines = [f"# For a shell in this folder:  . ./{places.ENVIRONMENT}"]
     lines += [f'export {name}="{value}"' for name, value in sorted(variables(libraries, "$PWD").items())]
     lines += [f"export {name}={value}" for name, value in sorted(OFFLINE.items())]
     return "".join(f"{line}\n" for line in lines).encode()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from builder import places
 from builder.content.layout import Content
+from builder.content.libraries import environment_script
 from builder.digest import Digest, canonical_json
 from builder.errors import OutputError
 from builder.files import chunks_of, share, space_is_named, write_whole
@@ -36,11 +37,11 @@ class Placed:
 def lay_out(content: Content, folder: Path, store: Store) -> Placed:
     """Bring `folder` to what `content` says; a second call with nothing changed writes nothing."""
     before = _read_record(folder)
-    wanted = {path: _mark(entry) for path, entry in _entries(content).items()}
+    wanted = {path: _mark(entry) for path, entry in _entries(content, store).items()}
     written, edited = [], []
     folder.mkdir(parents=True, exist_ok=True)
     with space_is_named(folder):
-        for path, entry in _entries(content).items():
+        for path, entry in _entries(content, store).items():
             state = _state(folder / path, before.get(path), wanted[path])
             if state == "edited":
                 edited.append(path)
@@ -53,9 +54,12 @@ def lay_out(content: Content, folder: Path, store: Store) -> Placed:
     return Placed(tuple(written), tuple(removed), tuple(edited))
 
 
-def _entries(content: Content) -> dict[str, Entry]:
+def _entries(content: Content, store: Store) -> dict[str, Entry]:
     page = Entry(places.PAGE, Digest.of(content.page), len(content.page))
     found = {places.PAGE: page}
+    if content.caches:
+        script = environment_script(content.caches)
+        found[places.ENVIRONMENT] = Entry(places.ENVIRONMENT, store.put_bytes(script).digest, len(script))
     for base, tree in content.folders().items():
         found |= {f"{base}/{entry.path}": entry for entry in tree.entries}
     return found

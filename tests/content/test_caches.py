@@ -6,14 +6,16 @@ import hashlib
 import posixpath
 import subprocess
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from builder.content.caches import cache_tree
-from builder.content.layout import Content
-from builder.content.libraries import ENVIRONMENT, LIBRARIES, home_links, libraries_of, variables
+from builder.appliance.nodes import CONTENT_FOLDER, content_nodes
+from builder.content.caches import caches_of
+from builder.content.layout import Content, is_written
+from builder.content.libraries import LIBRARIES, home_links, libraries_of, variables
 from builder.content.tree import lay_out
 from builder.digest import Digest
 from builder.errors import ManifestError
@@ -56,11 +58,18 @@ class Shelf:
         pinned = {key.replace("_", "."): value for key, value in resolved.items()}
         self.pins[name] = Pin(kind="files", inputs="", resolved=pinned, tree=tree.digest, files=1, bytes=1)
 
+    @property
+    def content(self) -> Content:
+        page = self.store.read(self.store.put_bytes(b"page").digest)
+        return Content({}, self.trees, page, caches_of(self.cards, self.trees, self.pins, self.store))
+
     def tree(self) -> Tree:
-        return cache_tree(self.cards, self.trees, self.pins, self.store)
+        """All caches as one tree."""
+        found = self.content.caches.items()
+        return Tree.of(replace(entry, path=f"{name}/{entry.path}") for name, tree in found for entry in tree.entries)
 
     def laid_out(self, folder: Path) -> Path:
-        lay_out(Content({}, self.trees, b"", self.tree()), folder, self.store)
+        lay_out(self.content, folder, self.store)
         return folder / "caches"
 
 
@@ -105,9 +114,20 @@ def test_the_guest_is_told_where_to_look(library: str) -> None:
         assert entry.target == f"/srv/workshop/caches/{library}"
 
 
+def test_what_a_library_writes_to_is_the_attendee_s_and_what_it_must_trust_is_root_s(shelf: Shelf) -> None:
+    shelf.add("words", {"keras": {"models": "weights"}, "nltk": "corpora"})
+    written = {folder: is_written(folder) for folder in [*shelf.content.folders(), "repos/lab"]}
+    assert written == {"data/words": False, "caches/keras": True, "caches/nltk": False, "repos/lab": True}
+    nodes = content_nodes(shelf.content, Path("page"), shelf.store)
+    for library, expected in (("keras", (0o775, 1000, 100)), ("nltk", (0o755, 0, 0))):
+        node = nodes[f"{CONTENT_FOLDER}/caches/{library}"]
+        assert (node.mode & 0o777, node.uid, node.gid) == expected
+    assert nodes[f"{CONTENT_FOLDER}/caches"].is_folder
+
+
 def test_a_workshop_without_caches_has_none(shelf: Shelf) -> None:
     shelf.add("words", None)
-    assert shelf.tree() == Tree(()) and "caches" not in Content({}, shelf.trees, b"", shelf.tree()).folders()
+    assert not shelf.content.caches and list(shelf.content.folders()) == ["data/words"]
     assert libraries_of(shelf.cards.values()) == [] and variables([]) == {} and home_links([]) == Tree(())
 
 
@@ -187,10 +207,9 @@ def test_equal_files_under_one_name_within_a_dataset_are_no_mistake(shelf: Shelf
 def test_in_a_local_tree_a_script_tells_the_shell(shelf: Shelf, tmp_path: Path) -> None:
     shelf.add("words", {"keras": {"models": "weights"}})
     caches = shelf.laid_out(tmp_path / "a tree")
-    said = 'set -eu; . caches/environment.sh; printf %s "$KERAS_HOME:$HF_HUB_OFFLINE"; cat "$KERAS_HOME/models/vgg.h5"'
+    said = 'set -eu; . ./environment.sh; printf %s "$KERAS_HOME:$HF_HUB_OFFLINE"; cat "$KERAS_HOME/models/vgg.h5"'
     ran = subprocess.run(["sh", "-c", said], cwd=caches.parent, capture_output=True, text=True, check=True)
     assert ran.stdout == f"{caches}/keras:1weights"
-    assert ENVIRONMENT in {path.name for path in caches.iterdir()}
 
 
 def test_the_same_workshop_gives_the_same_caches(shelf: Shelf, tmp_path: Path) -> None:
