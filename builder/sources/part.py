@@ -10,8 +10,8 @@ from urllib.parse import urlsplit
 from builder.digest import key_of
 from builder.manifest import FileSpec
 from builder.sources.address import Address
-from builder.sources.expected import Checks
 from builder.sources.doi import DoiRecord
+from builder.sources.expected import Checks
 from builder.sources.folder import FileSource, FolderSource
 from builder.sources.git import GitSource
 from builder.sources.google_drive import DriveFile
