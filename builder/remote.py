@@ -8,7 +8,6 @@ is written under `scratch/` and renamed.
 from __future__ import annotations
 
 import secrets
-import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,26 +17,18 @@ from typing import Any
 import fsspec  # type: ignore[import-untyped]  # it has no types
 
 from builder.errors import SourceError
-from builder.sources.source import redacted
+from builder.sources.remote import driver_hint, failures, said
+from builder.sources.source import shown
 
 CHUNK = 8 << 20
 _TAKE_WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}
-_DRIVERS = {"s3": "s3fs", "s3a": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "az": "adlfs", "abfs": "adlfs"}
-_RAISED = (
-    ("botocore.exceptions", "BotoCoreError"),
-    ("botocore.exceptions", "ClientError"),
-    ("aiohttp", "ClientError"),
-    ("ftplib", "Error"),
-    ("paramiko.ssh_exception", "SSHException"),
-)
-"""What drivers let through besides OSError."""
 
 
 class Remote:
     """The other end. Every failure is a SourceError that names its address, without a credential that stands in it."""
 
     def __init__(self, address: str) -> None:
-        self.name = redacted(address)
+        self.name = shown(address)
         self._address = address
         self._lines = threading.local()
         files, root = self._opened()
@@ -56,12 +47,10 @@ class Remote:
                 files, root = fsspec.url_to_fs(self._address, use_listings_cache=False, skip_instance_cache=True)
                 return files, str(root)
         except ValueError as error:
-            raise SourceError(f"{self.name} is no address that can be used: {error}", hint=_ADDRESS) from error
+            raise SourceError(f"{self.name} is no address that can be used: {said(error)}", hint=_ADDRESS) from error
         except ImportError as error:
-            driver = _DRIVERS.get(self._address.partition("://")[0], "its driver")
-            raise SourceError(
-                f"{self.name} needs {driver}, which is not installed", hint=f".venv/bin/pip install {driver}"
-            ) from error
+            hint = driver_hint(self._address.partition("://")[0])
+            raise SourceError(f"{self.name} needs a driver that is not installed", hint=hint) from error
 
     @property
     def _files(self) -> Any:
@@ -151,19 +140,9 @@ class Remote:
         try:
             yield
         except PermissionError as error:
-            raise SourceError(f"{self.name} forbids it: {_said(error)}", hint=_RIGHTS) from error
-        except _failures() as error:
-            raise SourceError(f"{self.name} cannot be used: {_said(error)}", hint=_AGAIN) from error
-
-
-def _failures() -> tuple[type[BaseException], ...]:
-    loaded = (getattr(sys.modules[module], name) for module, name in _RAISED if module in sys.modules)
-    return (OSError, TimeoutError, *loaded)
-
-
-def _said(error: BaseException) -> str:
-    text = getattr(error, "strerror", None) or str(error) or type(error).__name__
-    return redacted(" ".join(str(text).split()))[:300]
+            raise SourceError(f"{self.name} forbids it: {said(error)}", hint=_RIGHTS) from error
+        except failures() as error:
+            raise SourceError(f"{self.name} cannot be used: {said(error)}", hint=_AGAIN) from error
 
 
 _ADDRESS = "name a folder, or an address such as s3://BUCKET/FOLDER"

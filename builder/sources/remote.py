@@ -102,7 +102,7 @@ def _looked_up(address: str, settings: Mapping[str, Any]) -> tuple[Any, str, int
             f"{name} needs the Python package {driver}, which is not installed", hint=driver_hint(scheme)
         ) from error
     except ValueError as error:
-        raise SourceError(f"{name} is no address: {_said(error)}", hint=_ADDRESS) from error
+        raise SourceError(f"{name} is no address: {said(error)}", hint=_ADDRESS) from error
     found = files.info(path)
     if found["type"] != "file":
         raise SourceError(f"{name} is a folder, no file", hint=_ADDRESS)
@@ -127,13 +127,14 @@ def _named(address: str) -> Iterator[None]:
     except FileNotFoundError as error:
         raise SourceError(f"{name} is not there", hint=_ADDRESS) from error
     except failures() as error:
-        said = _said(error)
+        reason = said(error)
         if isinstance(error, PermissionError) or type(error).__name__ in _REFUSED:
-            raise SourceError(f"{name} may not be read: {said}", hint=_RIGHTS) from error
-        raise UnreachableError(f"{name} cannot be reached: {said}", hint=_AGAIN) from error
+            raise SourceError(f"{name} may not be read: {reason}", hint=_RIGHTS) from error
+        raise UnreachableError(f"{name} cannot be reached: {reason}", hint=_AGAIN) from error
 
 
-def _said(error: BaseException) -> str:
+def said(error: BaseException) -> str:
+    """What a driver says, in one line and without a credential."""
     text = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return redacted(" ".join(str(text).split()))[:300]
 
