@@ -11,15 +11,13 @@ from pathlib import Path
 
 import fsspec
 import pytest
-from moto.server import ThreadedMotoServer
-from pyftpdlib.authorizers import DummyAuthorizer
-from pyftpdlib.handlers import FTPHandler
-from pyftpdlib.servers import ThreadedFTPServer
 
 
 @contextmanager
 def s3_bucket(environment: pytest.MonkeyPatch) -> Iterator[str]:
     """The address of an empty bucket of a real S3 server; the environment has its credentials, as a user's would."""
+    from moto.server import ThreadedMotoServer  # seconds, which tests of other places need not wait
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
@@ -39,6 +37,10 @@ def s3_bucket(environment: pytest.MonkeyPatch) -> Iterator[str]:
 @contextmanager
 def ftp_server(folder: Path, permissions: str = "elradfmwMT") -> Iterator[str]:
     """The address of an FTP server over a folder, for one user with a password."""
+    from pyftpdlib.authorizers import DummyAuthorizer
+    from pyftpdlib.handlers import FTPHandler
+    from pyftpdlib.servers import ThreadedFTPServer
+
     logging.getLogger("pyftpdlib").setLevel(logging.ERROR)
     folder.mkdir(exist_ok=True)
     authorizer = DummyAuthorizer()
