@@ -16,15 +16,14 @@ from builder.image.config import Healthcheck, Runtime
 from builder.image.layer import content_layer, files_layer
 from builder.image.oci import Image, compose, write_layout
 from builder.manifest.licences import all_of
-from builder.manifest.lock import Lock
 from builder.manifest.workshop import Choice
-from builder.preparation import Job, Prepared
+from builder.preparation import Job, Prepared, bench_of
 from builder.progress import Journal
 from builder.store.layers import Layer
 from builder.store.objects import Store
-from builder.system.build import Workbench, build_appliance_system, build_debian_system, build_image_system
-from builder.system.choose import choose_engine
+from builder.system.build import build_appliance_system
 from builder.system.system import System
+from builder.system.workplace import system_of
 
 SSH_GUEST_PORT = 22
 WORDS = {places.DATA: "dataset", places.REPOS: "repo", places.CACHES: "cache"}
@@ -45,11 +44,8 @@ class Made:
 def make(job: Job, ready: Prepared, out: Path) -> tuple[Made, ...]:
     """Make a profile's outputs in `out`; each appears whole or not at all."""
     choice = ready.choice
-    bench = Workbench(
-        choose_engine(job.engine, job.store), job.store, job.journal, out / "logs", job.store.is_forgetful,
-        network=job.network,
-    )  # fmt: skip
-    system = _system(choice, ready.lock, bench)
+    bench = bench_of(job)
+    system = system_of(choice, ready.lock.base, bench)
     made: list[Made] = []
     if {"oci", "docker"} & set(choice.outputs):
         made += _images(choice, image_of(choice, ready.content, system, job.store, job.journal), job, out)
@@ -79,13 +75,6 @@ def jupyter_port(choice: Choice) -> int | None:
 
 def _has_ssh(choice: Choice) -> bool:
     return choice.manifest.services.ssh is not None
-
-
-def _system(choice: Choice, lock: Lock, bench: Workbench) -> System:
-    base, has_jupyter = choice.manifest.base, jupyter_port(choice) is not None
-    if base.debian is not None:
-        return build_debian_system(base.debian, choice.packages, bench, jupyter=has_jupyter)
-    return build_image_system(lock.base, choice.folder, choice.packages, bench, jupyter=has_jupyter)
 
 
 def image_of(choice: Choice, content: Content, system: System, store: Store, journal: Journal) -> Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,17 +13,21 @@ from builder.manifest.lock import Lock, changes, read_lock, write_lock
 from builder.manifest.repo_workshop import FILES, unused_files
 from builder.manifest.workshop import Choice, load
 from builder.progress import Journal
-from builder.sources.fetch import fetch
+from builder.sources.fetch import fetch, is_present
 from builder.sources.lock import pruned, resolve
 from builder.sources.source import Network
+from builder.sources.wanted import names_of
 from builder.store.objects import Store
 from builder.store.trees import get_tree
 from builder.system.base import BASE, resolve_base
+from builder.system.build import Workbench
+from builder.system.choose import choose_engine
+from builder.system.workplace import Workplace
 
 
 @dataclass(frozen=True)
 class Job:
-    """One call's choices: which workshop, where its bytes are kept, and how strict to be."""
+    """One call's choices: which workshop, where its bytes and its programs' logs are kept, and how strict to be."""
 
     manifest: Path
     profile: str | None
@@ -32,6 +37,7 @@ class Job:
     offline: bool = False
     engine: str = "auto"
     update: tuple[str, ...] = ()
+    logs: Path = Path("out/logs")
 
     @property
     def lock_path(self) -> Path:
@@ -63,18 +69,22 @@ class Prepared:
 def locked(job: Job) -> Locked:
     """Resolve a workshop and write its lock when something changed; with `locked` a change is a LockError.
 
-    Repos are brought on the way, since each may link to datasets of its own accord.
+    Repos are brought on the way, since each may link to datasets of its own accord; and since each may bring packages
+    into the system, the datasets that are made by a command in it come after them.
     """
     workshop = load(job.manifest)
     old = read_lock(job.lock_path)
     choice = workshop.choose(job.profile)
     base = _resolved_base(job, choice, old)
-    lock = _resolved(job, choice, old)
+    first = replace(choice, datasets={name: card for name, card in choice.datasets.items() if not card.has_command})
+    names = set(job.update) - {BASE}
+    sooner = names & set(names_of(first))
+    lock = _resolved(job, first, old, sooner)
     fetch(lock, replace(choice, datasets={}), job.store, job.journal, network=job.network)
     _warn_of_unused(choice, lock, job)
     grown = workshop.adopt({name: _own_files(lock, name, job.store) for name in choice.repos}).choose(job.profile)
-    if set(grown.datasets) != set(choice.datasets):
-        lock = _resolved(job, grown, old)
+    if names != sooner or set(grown.datasets) != set(first.datasets):
+        lock = _resolved(job, grown, lock, names - sooner, _workplace(job, grown, base))
     if not job.locked:
         lock = pruned(lock, grown).model_copy(update={"base": base})
     changed = tuple(changes(old, lock))
@@ -88,8 +98,25 @@ def prepared(job: Job) -> Prepared:
     now = locked(job)
     for line in now.changed:
         job.journal.tell(f"lock: {line}")
-    fetch(now.lock, replace(now.choice, repos={}), job.store, job.journal, network=job.network)
+    fetch(
+        now.lock,
+        replace(now.choice, repos={}),
+        job.store,
+        job.journal,
+        network=job.network,
+        runner=_workplace(job, now.choice, now.lock.base),
+    )
     return Prepared(now.choice, now.lock, content_of(now.choice, now.lock, job.store))
+
+
+def foreseen(job: Job) -> tuple[Choice, Lock | None]:
+    """A choice as it will be, as far as the lock and the store tell, and the lock; nothing is fetched or written."""
+    workshop, lock = load(job.manifest), read_lock(job.lock_path)
+    choice = workshop.choose(job.profile)
+    if lock is None:
+        return choice, None
+    here = [name for name in choice.repos if name in lock.repos and is_present(lock.repos[name], job.store)]
+    return workshop.adopt({name: _own_files(lock, name, job.store) for name in here}).choose(job.profile), lock
 
 
 def content_of(choice: Choice, lock: Lock, store: Store) -> Content:
@@ -102,9 +129,24 @@ def content_of(choice: Choice, lock: Lock, store: Store) -> Content:
     return Content(repos, datasets, page, caches_of(choice.datasets, datasets, lock.datasets, store))
 
 
-def _resolved(job: Job, choice: Choice, old: Lock | None) -> Lock:
-    names = set(job.update) - {BASE}
-    return resolve(choice, old, job.store, job.journal, update=names, locked=job.locked, network=job.network)
+def bench_of(job: Job) -> Workbench:
+    """What systems are made with; EngineError when there is no engine."""
+    return Workbench(
+        choose_engine(job.engine, job.store), job.store, job.journal, job.logs, job.store.is_forgetful,
+        network=job.network,
+    )  # fmt: skip
+
+
+def _workplace(job: Job, choice: Choice, base: Mapping[str, str]) -> Workplace:
+    return Workplace(choice, base, lambda: bench_of(job))
+
+
+def _resolved(
+    job: Job, choice: Choice, old: Lock | None, update: Collection[str], runner: Workplace | None = None
+) -> Lock:
+    return resolve(
+        choice, old, job.store, job.journal, update=update, locked=job.locked, network=job.network, runner=runner
+    )
 
 
 def _resolved_base(job: Job, choice: Choice, old: Lock | None) -> dict[str, str]:

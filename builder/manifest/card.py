@@ -43,3 +43,8 @@ class Card(Strict):
     def recipe_key(self) -> str | None:
         """The key of what becomes of those bytes; apart, so that another recipe leaves them as they are locked."""
         return key_of([step.inputs() for step in self.recipe]) if self.recipe else None
+
+    @property
+    def has_command(self) -> bool:
+        """Whether a command makes its files, for which the workshop's system is needed."""
+        return any(step.run is not None for step in self.recipe)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
 
 from builder.digest import Digest, key_of
 from builder.errors import SourceError
@@ -40,17 +41,20 @@ def unpack(digest: Digest, origin: str, store: Store, selection: Selection = ALL
         tree = get_tree(Digest(known), store)
         if not tree.missing(store):
             return tree
-    tree = selection.of(_read(digest, origin, store, selection, name).values(), origin)
+    tree = selection.of(chosen_members(store.path(digest), origin, store, selection, name).values(), origin)
     put_tree(tree, store)
     store.remember("unpacked", key, tree.digest.hex)
     return tree
 
 
-def _read(digest: Digest, origin: str, store: Store, selection: Selection, name: str) -> dict[str, Entry]:
+def chosen_members(
+    path: Path, origin: str, store: Store, selection: Selection = ALL, name: str = ""
+) -> dict[str, Entry]:
+    """The members of any archive on the disk that a selection takes, by their own paths, their bytes in the store."""
     extra: set[str] = set()
     try:
         while True:
-            intake = _Intake(digest, origin, store, selection, name, frozenset(extra))
+            intake = _Intake(path, origin, store, selection, name, frozenset(extra))
             intake.take_all()
             if intake.missing <= extra:
                 return intake.entries
@@ -71,7 +75,7 @@ class _Intake:
     that were not selected.
     """
 
-    digest: Digest
+    path: Path
     origin: str
     store: Store
     selection: Selection
@@ -83,8 +87,8 @@ class _Intake:
     allowance: int = 0
 
     def take_all(self) -> None:
-        self.allowance = MAX_RATIO * self.store.size(self.digest) + MAX_SLACK
-        for count, member in enumerate(members(self.store.path(self.digest), self.origin, self.name)):
+        self.allowance = MAX_RATIO * self.path.stat().st_size + MAX_SLACK
+        for count, member in enumerate(members(self.path, self.origin, self.name)):
             require_inside(member.path, self.origin)
             self._spend(member.size or 0)
             if count >= MAX_MEMBERS:

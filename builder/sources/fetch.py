@@ -5,13 +5,22 @@ from __future__ import annotations
 from builder.errors import IntegrityError, LockError
 from builder.manifest import Choice, Lock, Pin
 from builder.progress import Journal
+from builder.sources.recipe import Runner
 from builder.sources.source import ONLINE, Network
 from builder.sources.wanted import Wanted, side_by_side, wanted
 from builder.store.objects import Store
 from builder.store.trees import get_tree, put_tree
 
 
-def fetch(lock: Lock, choice: Choice, store: Store, journal: Journal, *, network: Network = ONLINE) -> None:
+def fetch(
+    lock: Lock,
+    choice: Choice,
+    store: Store,
+    journal: Journal,
+    *,
+    network: Network = ONLINE,
+    runner: Runner | None = None,
+) -> None:
     """Bring every tree of a choice that the store has not whole.
 
     Raises LockError for what the lock does not name or what a local folder no longer holds, IntegrityError for bytes
@@ -30,7 +39,7 @@ def fetch(lock: Lock, choice: Choice, store: Store, journal: Journal, *, network
                 _bring(item, pin, store)
                 stage.bytes_in = pin.bytes
 
-    side_by_side(work, wanted(choice, store, network))
+    side_by_side(work, wanted(choice, store, network, runner))
 
 
 def is_present(pin: Pin, store: Store) -> bool:

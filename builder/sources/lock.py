@@ -7,6 +7,7 @@ from collections.abc import Collection
 from builder.errors import LockError
 from builder.manifest import Choice, Lock, Pin, changes
 from builder.progress import Journal
+from builder.sources.recipe import Runner
 from builder.sources.source import ONLINE, Network
 from builder.sources.wanted import Wanted, side_by_side, wanted
 from builder.store.objects import Store
@@ -24,6 +25,7 @@ def resolve(
     update: Collection[str] = (),
     locked: bool = False,
     network: Network = ONLINE,
+    runner: Runner | None = None,
 ) -> Lock:
     """The lock for a choice, and all bytes of what is new in it in the store.
 
@@ -31,7 +33,7 @@ def resolve(
     `repos.NAME` or `datasets.NAME`); local folders and files are looked at each time. What the choice does not name
     keeps its pin: see `pruned`. With `locked`, any difference to `old` is a LockError, and nothing is resolved anew.
     """
-    items = wanted(choice, store, network)
+    items = wanted(choice, store, network, runner)
     _require_names(update, items)
     if locked:
         _require_pins(items, old)

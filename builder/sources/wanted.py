@@ -9,6 +9,7 @@ from typing import TypeVar
 from builder.digest import key_of
 from builder.manifest import Choice, Lock, Pin
 from builder.sources.dataset import of_files
+from builder.sources.recipe import Runner
 from builder.sources.repo import of_repo
 from builder.sources.source import ONLINE, Network, Source
 from builder.sources.together import outcomes, values
@@ -51,8 +52,8 @@ class Wanted:
         return pins.get(self.name)
 
 
-def wanted(choice: Choice, store: Store, network: Network = ONLINE) -> list[Wanted]:
-    """All that a choice needs from outside or from local folders."""
+def wanted(choice: Choice, store: Store, network: Network = ONLINE, runner: Runner | None = None) -> list[Wanted]:
+    """All that a choice needs from outside or from local folders; `runner` runs the commands of recipes."""
     repos = [
         Wanted("repos", name, repo.kind, key_of(repo.inputs()), of_repo(repo, choice.folder, store, network))
         for name, repo in choice.repos.items()
@@ -63,12 +64,18 @@ def wanted(choice: Choice, store: Store, network: Network = ONLINE) -> list[Want
             name,
             "files",
             key_of(card.inputs()),
-            of_files(card, choice.folder, store, network),
+            of_files(card, choice.folder, store, network, runner),
             card.recipe_key,
         )
         for name, card in choice.datasets.items()
     ]
     return repos + datasets
+
+
+def names_of(choice: Choice) -> list[str]:
+    """What the repos and datasets of a choice may be called: by name, or by place in the lock as well."""
+    groups = {"repos": choice.repos, "datasets": choice.datasets}
+    return [called for group, items in groups.items() for name in items for called in (name, f"{group}.{name}")]
 
 
 def side_by_side(work: Callable[[Wanted], T], items: Sequence[Wanted]) -> list[T]:

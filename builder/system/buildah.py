@@ -29,7 +29,9 @@ class Buildah:
         base = ["--build-arg", f"BASE=oci:{recipe.base.name}:{BASE}"] if recipe.base else []
         with self._held():
             words = [
+                *([] if recipe.has_network else self._isolated()),
                 *self._words("bud"),
+                *([] if recipe.has_network else ["--http-proxy=false"]),
                 *("--isolation", "chroot", "--layers=false", "--format", "oci", "--force-rm"),
                 *base,
                 *recipe.secret_options(),
@@ -38,6 +40,11 @@ class Buildah:
                 str(recipe.context),
             ]
             build_with(self.name, words, log, _STEP, self._environment(), folder)
+
+    def _isolated(self) -> list[str]:
+        """Words before buildah's own that leave it no network: a chroot has that of whoever starts it."""
+        own = [] if os.geteuid() == 0 else self._words("unshare")
+        return [*own, "unshare", "--net", "--ipc"]
 
     def _words(self, verb: str) -> list[str]:
         return ["buildah", "--root", f"{self.storage}/root", "--runroot", f"{self.storage}/run", verb]

@@ -34,15 +34,10 @@ class Docker:
             words = [
                 self.client,
                 "build",
-                *(
-                    "--network",
-                    "host",
-                    "--progress",
-                    "plain",
-                    "--no-cache",
-                ),  # the store is the cache; its key knows more
+                *("--network", "host" if recipe.has_network else "none"),
+                *("--progress", "plain", "--no-cache"),  # the store is the cache; its key knows more
                 *(["--build-arg", f"BASE={tag}:base"] if recipe.base else []),
-                *proxy_options(),
+                *(proxy_options() if recipe.has_network else []),
                 *recipe.secret_options(),
                 *("--tag", f"{tag}:system", "--file", str(recipe.write_dockerfile())),
                 str(recipe.context),

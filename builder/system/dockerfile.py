@@ -40,6 +40,11 @@ def appliance_dockerfile(*, ssh: bool) -> str:
     return _render("appliance.Dockerfile.j2", apt_packages=sorted({*BOOTABLE, *(["openssh-server"] if ssh else [])}))
 
 
+def command_dockerfile(folder: str, mark: str) -> str:
+    """The Dockerfile of a command that runs in `folder` of the system in `ARG BASE`, and says `mark` as it begins."""
+    return _render("run.Dockerfile.j2", folder=folder, mark=mark)
+
+
 def _render(template: str, **values: object) -> str:
     environment = Environment(
         loader=FileSystemLoader(TEMPLATES),

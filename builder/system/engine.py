@@ -22,12 +22,14 @@ class Recipe:
     """A Dockerfile, the folder its ADD steps see, and the files its steps may read but not keep.
 
     `base` is a folder that is an OCI layout and an unpacked docker archive; its image is what `ARG BASE` stands for.
+    Without a network the steps reach nothing, neither this machine's loopback.
     """
 
     dockerfile: str
     context: Path
     base: Path | None = None
     secrets: Mapping[str, Path] = field(default_factory=dict)
+    has_network: bool = True
 
     def write_dockerfile(self) -> Path:
         path = self.context.parent / "Dockerfile"

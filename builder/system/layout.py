@@ -98,12 +98,13 @@ def take_layers(exported: Exported, known: tuple[Layer, ...], store: Store, note
 
 
 def _take(path: Path, diff_id: Digest, store: Store, note: str, since: int) -> Layer:
-    _require_plain(path, diff_id)
+    require_plain(path, diff_id)
     with _plain(path) as file:
         return put_layer(retimed(file, since), store, note=note)
 
 
-def _require_plain(path: Path, diff_id: Digest) -> None:
+def require_plain(path: Path, diff_id: Digest) -> None:
+    """Raise IntegrityError unless a layer's plain tar has this digest."""
     with _plain(path) as file:
         received = Digest.of_chunks(iter(lambda: file.read(CHUNK), b""))
     if received != diff_id:

@@ -16,5 +16,5 @@ def job_of(options: Options, update: tuple[str, ...] = ()) -> Job:
         )
     return Job(
         options.manifest, options.profile, store,
-        options.journal, options.locked, options.offline, options.engine, update,
+        options.journal, options.locked, options.offline, options.engine, update, options.out / "logs",
     )  # fmt: skip
