@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import threading
 from collections.abc import Iterator
@@ -14,13 +15,19 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 class Site:
     """What is served. `faults` are taken one per request, first to last; without one the answer is right.
 
-    Faults: `cut:N` (close after N bytes of the body), `status:N`, `no-range`, `stall`, `wrong` (flipped bytes),
-    `wrong-offset` (a 206 of another part than asked for).
+    Faults: `cut:N` (close after N bytes of the body), `status:N`, `status:N:SECONDS` (Retry-After), `no-range`,
+    `stall`, `wrong` (flipped bytes), `bit` (one flipped bit), `wrong-offset` (a 206 of another part than asked for),
+    `length:N` (a length header that is wrong), `gzip` (packed, which nobody asked for), `redirect:ADDRESS`.
+    `headers` are sent with every file of that path; a Range whose If-Range is none of them gets the whole.
     """
 
     files: dict[str, bytes] = field(default_factory=dict)
+    headers: dict[str, dict[str, str]] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list)
+    sent: int = 0
     url: str = ""
     released: threading.Event = field(default_factory=threading.Event)
     reached: threading.Event = field(default_factory=threading.Event)
@@ -33,45 +40,80 @@ class _Answer(BaseHTTPRequestHandler):
     def log_message(self, *args: object) -> None:
         """Say nothing."""
 
+    def do_HEAD(self) -> None:
+        self.do_GET()
+
     def do_GET(self) -> None:
         site = self.site
-        asked = self.headers.get("Range")
-        site.requests.append((self.path, asked))
+        site.requests.append((self.path, self.headers.get("Range")))
+        site.asked.append(dict(self.headers.items()))
         fault = site.faults.pop(0) if site.faults else ""
         body = site.files.get(self.path)
-        if fault.startswith("status:") or body is None:
-            self._send(int(fault.partition(":")[2] or 404), b"")
-            return
-        if fault == "wrong":
-            body = bytes(byte ^ 1 for byte in body)
-        start = int(re.fullmatch(r"bytes=(\d+)-", asked)[1]) if asked and fault != "no-range" else None
-        if start is not None and start >= len(body):
-            self._send(416, b"")
-            return
-        if fault == "wrong-offset":
-            self._send(206, body, f"bytes 0-{len(body) - 1}/{len(body)}")
-        elif start is not None:
-            self._send(206, body[start:], f"bytes {start}-{len(body) - 1}/{len(body)}", fault)
+        location = fault.partition(":")[2] if fault.startswith("redirect:") else site.redirects.get(self.path)
+        if location is not None:
+            self._send(302, b"", {"Location": location})
+        elif fault.startswith("status:") or body is None:
+            _, status, wait = [*fault.split(":", 2), "", ""][:3]
+            self._send(int(status or 404), b"", {"Retry-After": wait} if wait else {})
         else:
-            self._send(200, body, "", fault)
+            self._file(_spoilt(body, fault), fault)
 
-    def _send(self, status: int, body: bytes, content_range: str = "", fault: str = "") -> None:
+    def _file(self, body: bytes, fault: str) -> None:
+        headers = dict(self.site.headers.get(self.path, {}))
+        if fault == "gzip":
+            body, headers["Content-Encoding"] = gzip.compress(body), "gzip"
+        start, last = self._start(headers, fault), len(body) - 1
+        if start is not None and start > last:
+            self._send(416, b"", {"Content-Range": f"bytes */{len(body)}"})
+        elif fault == "wrong-offset":
+            self._send(206, body, {"Content-Range": f"bytes 0-{last}/{len(body)}"})
+        elif start is not None:
+            self._send(206, body[start:], {**headers, "Content-Range": f"bytes {start}-{last}/{len(body)}"}, fault)
+        else:
+            self._send(200, body, headers, fault)
+
+    def _start(self, headers: dict[str, str], fault: str) -> int | None:
+        asked, condition = self.headers.get("Range"), self.headers.get("If-Range")
+        if asked is None or fault == "no-range" or (condition is not None and condition not in headers.values()):
+            return None
+        found = re.fullmatch(r"bytes=(\d+)-\d*", asked)
+        return int(found[1]) if found else None
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str], fault: str = "") -> None:
+        kind, _, number = fault.partition(":")
         self.send_response(status)
-        self.send_header("Content-Length", str(len(body)))
-        if content_range:
-            self.send_header("Content-Range", content_range)
+        self.send_header("Content-Length", number if kind == "length" else str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
         self.end_headers()
-        if fault.startswith("cut:"):
-            self.wfile.write(body[: int(fault[4:])])
-            self.close_connection = True
-        elif fault == "stall":
-            self.wfile.write(body[: len(body) // 2])
-            self.wfile.flush()
+        if self.command == "HEAD":
+            return
+        if kind == "cut":
+            self._body(body[: int(number)])
+        elif kind == "stall":
+            self._body(body[: len(body) // 2])
             self.site.reached.set()
             self.site.released.wait(30)
-            self.close_connection = True
         else:
-            self.wfile.write(body)
+            self._body(body)
+        self.close_connection = self.close_connection or kind in ("cut", "stall", "length")
+
+    def _body(self, body: bytes) -> None:
+        for start in range(0, len(body), _PIECE):
+            self.wfile.write(body[start : start + _PIECE])
+            self.site.sent += len(body[start : start + _PIECE])
+
+
+def _spoilt(body: bytes, fault: str) -> bytes:
+    if fault == "wrong":
+        return bytes(byte ^ 1 for byte in body)
+    if fault == "bit":
+        middle = len(body) // 2
+        return body[:middle] + bytes([body[middle] ^ 4]) + body[middle + 1 :]
+    return body
+
+
+_PIECE = 1 << 16
 
 
 @contextmanager
