@@ -108,12 +108,12 @@ def _settings(choice: Choice) -> dict[str, tuple[bytes, int]]:
 
 
 def _variables(choice: Choice) -> dict[str, str]:
-    return libraries.variables(libraries.libraries_of(choice.datasets.values()))
+    return libraries.variables(choice.datasets)
 
 
 def _home_layers(choice: Choice, store: Store) -> tuple[Layer, ...]:
     """The links in the home that lead libraries to the caches; no layer where there are none."""
-    tree = libraries.home_links(libraries.libraries_of(choice.datasets.values()))
+    tree = libraries.home_links(choice.datasets)
     if not tree.entries:
         return ()
     note = "links in the home"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from builder.content.caches import caches_of
 from builder.content.layout import Content, link_data
+from builder.content.libraries import environment_script
 from builder.content.page import page_of
 from builder.manifest.lock import Lock, changes, read_lock, write_lock
 from builder.manifest.repo_workshop import FILES, unused_files
@@ -126,7 +127,8 @@ def content_of(choice: Choice, lock: Lock, store: Store) -> Content:
     datasets = {name: get_tree(lock.datasets[name].tree, store) for name in choice.datasets}
     page = page_of(choice, own, datasets, store)
     store.hold(store.put_bytes(page))
-    return Content(repos, datasets, page, caches_of(choice.datasets, datasets, lock.datasets, store))
+    caches = caches_of(choice.datasets, datasets, lock.datasets, store)
+    return Content(repos, datasets, page, caches, environment_script(choice.datasets))
 
 
 def bench_of(job: Job) -> Workbench:

@@ -126,7 +126,7 @@ def write_workshop(folder: Path) -> Path:
 def image(tmp_path_factory: pytest.TempPathFactory, docker_engine: str | None) -> Iterator[str]:
     """The loaded image's name."""
     folder = tmp_path_factory.mktemp("offline")
-    words = ["build", "--yes", "--json", "--manifest", write_workshop(folder), "--out", folder / "out"]
+    words = ["build", "--yes", "--json", "--manifest", str(write_workshop(folder)), "--out", str(folder / "out")]
     built = subprocess.run(
         [sys.executable, ROOT / "build.py", *words], cwd=ROOT, capture_output=True, text=True, check=False
     )
@@ -156,6 +156,6 @@ def test_a_library_finds_its_files_as_another_user_with_another_home(image: str,
 
 
 def test_a_library_finds_its_files_from_the_home_without_any_variable(image: str) -> None:
-    unset = "import os\nfor name in ('HF_HOME', 'KERAS_HOME', 'NLTK_DATA'): del os.environ[name]\n"
-    for library in ("huggingface_hub", "keras", "nltk"):
+    unset = "import os\nfor name in ('HF_HOME', 'KERAS_HOME', 'SCIKIT_LEARN_DATA'): del os.environ[name]\n"
+    for library in ("huggingface_hub", "keras", "scikit-learn"):
         asked(image, unset + ASKED[library])

@@ -47,10 +47,11 @@ def caches_of(
             if _content(before.entry, trees) != _content(entry, trees):
                 raise _clash(entry.path, before.dataset, dataset)
     _require_no_file_above(placed)
-    found: dict[str, list[Entry]] = {name: [] for name in libraries_of(cards.values())}
+    found: dict[str, list[Entry]] = {name: [] for name in libraries_of(cards) if not LIBRARIES[name].is_direct}
     for path, one in placed.items():
         library, _, inner = path.partition("/")
-        found[library].append(replace(one.entry, path=inner))
+        if library in found:
+            found[library].append(replace(one.entry, path=inner))
     return {library: Tree.of(entries, origin=f"{places.CACHES}/{library}") for library, entries in found.items()}
 
 

@@ -24,12 +24,16 @@ from builder.store.trees import Entry, Tree, require_inside
 
 @dataclass(frozen=True)
 class Content:
-    """Everything that stands under the workshop's root; `repos` hold their data links already."""
+    """Everything that stands under the workshop's root; `repos` hold their data links already.
+
+    `environment` is the script that tells a shell in a local tree where libraries find data; empty where none is told.
+    """
 
     repos: Mapping[str, Tree]
     datasets: Mapping[str, Tree]
     page: bytes
     caches: Mapping[str, Tree] = field(default_factory=dict)
+    environment: bytes = b""
 
     def folders(self) -> dict[str, Tree]:
         """Each tree by its folder below the root: datasets in order of name, what libraries look for, repos."""

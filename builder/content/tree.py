@@ -15,7 +15,6 @@ from pathlib import Path
 
 from builder import places
 from builder.content.layout import Content
-from builder.content.libraries import environment_script
 from builder.digest import Digest, canonical_json
 from builder.errors import OutputError
 from builder.files import chunks_of, share, space_is_named, write_whole
@@ -57,9 +56,9 @@ def lay_out(content: Content, folder: Path, store: Store) -> Placed:
 def _entries(content: Content, store: Store) -> dict[str, Entry]:
     page = Entry(places.PAGE, Digest.of(content.page), len(content.page))
     found = {places.PAGE: page}
-    if content.caches:
-        script = environment_script(content.caches)
-        found[places.ENVIRONMENT] = Entry(places.ENVIRONMENT, store.put_bytes(script).digest, len(script))
+    if content.environment:
+        script = store.put_bytes(content.environment)
+        found[places.ENVIRONMENT] = Entry(places.ENVIRONMENT, script.digest, script.size)
     for base, tree in content.folders().items():
         found |= {f"{base}/{entry.path}": entry for entry in tree.entries}
     return found

@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ import pytest
 from builder.appliance.nodes import CONTENT_FOLDER, content_nodes
 from builder.content.caches import caches_of
 from builder.content.layout import Content, is_written
-from builder.content.libraries import LIBRARIES, home_links, libraries_of, variables
+from builder.content.libraries import LIBRARIES, environment_script, home_links, libraries_of, variables
 from builder.content.tree import lay_out
 from builder.digest import Digest
 from builder.errors import ManifestError
@@ -36,6 +37,7 @@ FILES = {
     "information.json": b"{}",
     "glove/__init__.py": b"def load_data(): pass",
 }
+DIRECT = {"nltk": "corpora", "spacy": "en_model*"}
 
 
 class Shelf:
@@ -48,20 +50,24 @@ class Shelf:
         self.pins: dict[str, Pin] = {}
 
     def add(
-        self, name: str, caches: Mapping[str, Any] | None, files: Mapping[str, bytes] = FILES, **resolved: str
+        self,
+        name: str,
+        caches: Mapping[str, Any] | None,
+        files: Mapping[str, bytes] = FILES,
+        resolved: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         said = {"title": name, "licence": "MIT", "files": [{"huggingface": "owner/name", "type": "model"}]}
         self.cards[name] = Card.model_validate({**said, "caches": caches} if caches else said)
         blobs = {path: self.store.put_bytes(data) for path, data in files.items()}
         tree = Tree.of(Entry(path, blob.digest, blob.size) for path, blob in blobs.items())
         self.trees[name] = tree
-        pinned = {key.replace("_", "."): value for key, value in resolved.items()}
-        self.pins[name] = Pin(kind="files", inputs="", resolved=pinned, tree=tree.digest, files=1, bytes=1)
+        self.pins[name] = Pin(kind="files", inputs="", resolved=resolved, tree=tree.digest, files=1, bytes=1)
 
     @property
     def content(self) -> Content:
         page = self.store.read(self.store.put_bytes(b"page").digest)
-        return Content({}, self.trees, page, caches_of(self.cards, self.trees, self.pins, self.store))
+        caches = caches_of(self.cards, self.trees, self.pins, self.store)
+        return Content({}, self.trees, page, caches, environment_script(self.cards))
 
     def tree(self) -> Tree:
         """All caches as one tree."""
@@ -81,10 +87,8 @@ def shelf(tmp_path: Path) -> Shelf:
 PLACES = {
     "keras": ({"models": "weights/*.h5", "datasets": "mnist.npz"}, {"keras/models/vgg.h5": "weights/vgg.h5"}),
     "torch": ("weights", {"torch/hub/checkpoints/vgg.h5": "weights/vgg.h5"}),
-    "nltk": ("corpora", {"nltk/corpora/words/en": "corpora/words/en"}),
     "sklearn": ("mnist.npz", {"sklearn/mnist.npz": "mnist.npz"}),
     "tfds": ("mnist", {"tfds/mnist/3.0.1/dataset_info.json": "mnist/3.0.1/dataset_info.json"}),
-    "spacy": ("en_model*", {"spacy/en_model/__init__.py": "en_model/__init__.py"}),
     "gensim": (["information.json", "glove"], {"gensim/glove/__init__.py": "glove/__init__.py"}),
     "kagglehub": ({"dataset": "o/n", "version": 3}, {"kagglehub/datasets/o/n/versions/3/mnist.npz": "mnist.npz"}),
     "huggingface": (HUB, {f"huggingface/hub/models--owner--name/snapshots/{COMMIT}/config.json": "config.json"}),
@@ -92,7 +96,8 @@ PLACES = {
 
 
 def test_every_library_a_card_can_name_is_tried_and_has_its_variable() -> None:
-    assert set(PLACES) == set(LIBRARIES) == set(Caches.model_fields)
+    assert {*PLACES, *DIRECT} == set(LIBRARIES) == set(Caches.model_fields)
+    assert len({library.variable for library in LIBRARIES.values()}) == len(LIBRARIES)
 
 
 @pytest.mark.parametrize("library", PLACES)
@@ -108,18 +113,31 @@ def test_files_stand_where_the_library_looks(shelf: Shelf, tmp_path: Path, libra
 
 
 @pytest.mark.parametrize("library", PLACES)
-def test_the_guest_is_told_where_to_look(library: str) -> None:
-    assert variables([library]) == {LIBRARIES[library].variable: f"/srv/workshop/caches/{library}"}
-    for entry in home_links([library]).entries:
+def test_the_guest_is_told_where_to_look(shelf: Shelf, library: str) -> None:
+    shelf.add("words", {library: PLACES[library][0]})
+    assert variables(shelf.cards) == {LIBRARIES[library].variable: f"/srv/workshop/caches/{library}"}
+    assert home_links(shelf.cards).entries
+    for entry in home_links(shelf.cards).entries:
         assert entry.target == f"/srv/workshop/caches/{library}"
 
 
+@pytest.mark.parametrize("library", DIRECT)
+def test_a_library_that_follows_no_links_is_led_to_the_datasets_themselves(shelf: Shelf, library: str) -> None:
+    shelf.add("words", {library: DIRECT[library]})
+    shelf.add("more", {library: DIRECT[library]})
+    assert variables(shelf.cards) == {LIBRARIES[library].variable: "/srv/workshop/data/more:/srv/workshop/data/words"}
+    assert not shelf.content.caches and not home_links(shelf.cards).entries
+    shelf.add("other", {library: DIRECT[library]}, {path: data + b"!" for path, data in FILES.items()})
+    with pytest.raises(ManifestError, match="the datasets more and other have different files for"):
+        _ = shelf.content
+
+
 def test_what_a_library_writes_to_is_the_attendee_s_and_what_it_must_trust_is_root_s(shelf: Shelf) -> None:
-    shelf.add("words", {"keras": {"models": "weights"}, "nltk": "corpora"})
+    shelf.add("words", {"keras": {"models": "weights"}, "sklearn": "mnist.npz"})
     written = {folder: is_written(folder) for folder in [*shelf.content.folders(), "repos/lab"]}
-    assert written == {"data/words": False, "caches/keras": True, "caches/nltk": False, "repos/lab": True}
+    assert written == {"data/words": False, "caches/keras": True, "caches/sklearn": False, "repos/lab": True}
     nodes = content_nodes(shelf.content, Path("page"), shelf.store)
-    for library, expected in (("keras", (0o775, 1000, 100)), ("nltk", (0o755, 0, 0))):
+    for library, expected in (("keras", (0o775, 1000, 100)), ("sklearn", (0o755, 0, 0))):
         node = nodes[f"{CONTENT_FOLDER}/caches/{library}"]
         assert (node.mode & 0o777, node.uid, node.gid) == expected
     assert nodes[f"{CONTENT_FOLDER}/caches"].is_folder
@@ -128,7 +146,8 @@ def test_what_a_library_writes_to_is_the_attendee_s_and_what_it_must_trust_is_ro
 def test_a_workshop_without_caches_has_none(shelf: Shelf) -> None:
     shelf.add("words", None)
     assert not shelf.content.caches and list(shelf.content.folders()) == ["data/words"]
-    assert libraries_of(shelf.cards.values()) == [] and variables([]) == {} and home_links([]) == Tree(())
+    assert libraries_of(shelf.cards) == [] and variables(shelf.cards) == {} and home_links(shelf.cards) == Tree(())
+    assert shelf.content.environment == b""
 
 
 def test_the_hub_s_layout_has_refs_snapshots_and_blobs_by_the_names_it_gives_them(shelf: Shelf) -> None:
@@ -146,7 +165,7 @@ def test_the_hub_s_layout_has_refs_snapshots_and_blobs_by_the_names_it_gives_the
 
 
 def test_the_hub_s_commit_is_the_locked_one_where_the_card_names_none(shelf: Shelf) -> None:
-    shelf.add("words", {"huggingface": {"repo": "owner/name", "type": "model"}}, **{"0_commit": COMMIT})
+    shelf.add("words", {"huggingface": {"repo": "owner/name", "type": "model"}}, resolved={"0.commit": COMMIT})
     assert any(f"/snapshots/{COMMIT}/" in path for path in shelf.tree().by_path)
 
 
