@@ -40,6 +40,7 @@ def environment(
     """
     found = {
         "LANG": "C.UTF-8",
+        "NODE_PATH": "/usr/local/lib/node_modules",  # where npm puts what is for all; node alone does not look there
         "PATH": f"/{places.VENV}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
         "PIP_DISABLE_PIP_VERSION_CHECK": "1",
         "VIRTUAL_ENV": f"/{places.VENV}",
