@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from builder.errors import SourceError
 from builder.sources.hosted import HostedFile, Hosting
-from builder.sources.record import Record, RecordFile, record_at
+from builder.sources.record import Record, RecordFile, host_of, record_at
 from builder.sources.selection import ALL, Selection
 from builder.sources.source import ONLINE, Network, RefusedError
 from builder.sources.web import Question, answer_to
@@ -51,7 +51,7 @@ class DoiRecord:
                         f"{file.path} is no longer among the files of doi:{resolved['doi']}",
                         hint="look at its page; take its newest: python3 build.py lock --update NAME",
                     )
-        return hosting.tree(addresses, store, self.network)
+        return hosting.tree(addresses, store, host_of(resolved["doi"], self.network))
 
     def _found(self, doi: str, version: str) -> Record:
         return record_at(self._landing(doi), doi, version, self.network)

@@ -5,15 +5,17 @@ What a checksum other than sha256 turned out to be is remembered in the store, s
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 from builder.digest import Digest, key_of
 from builder.sources.expected import NO_CHECKS, Checks
 from builder.sources.selection import Selection
-from builder.sources.source import Network
-from builder.sources.web import Headers
-from builder.sources.web_file import WebFile, fetch_all
-from builder.store.objects import Store
+from builder.sources.service import Service
+from builder.sources.source import RefusedError
+from builder.sources.together import Outcome, values
+from builder.sources.web_file import WebFile, fetch_files
+from builder.store.objects import Blob, Store
 from builder.store.trees import Entry, Tree
 
 
@@ -64,12 +66,14 @@ class Hosting:
         known = ((file, file.known(store)) for file in self.taken())
         return [file for file, digest in known if digest is None or not store.has(digest)]
 
-    def tree(self, addresses: dict[str, str], store: Store, network: Network, headers: Headers = ()) -> Tree:
+    def tree(self, addresses: Mapping[str, str], store: Store, service: Service) -> Tree:
         """The selected files, fetched from `addresses` where the store has them not."""
         missing = self.missing(store)
-        fetched = fetch_all([self._web_file(file, addresses, headers) for file in missing], store, network)
-        for file, blob in zip(missing, fetched, strict=True):
-            file.remember(blob.digest, store)
+        made = fetch_files([self._web_file(file, addresses, service) for file in missing], store, service.network)
+        for file, outcome in zip(missing, made, strict=True):
+            if outcome.value is not None:
+                file.remember(outcome.value.digest, store)
+        fetched = values([_told(outcome, service) for outcome in made], [file.path for file in missing])
         new = {file.path: blob.digest for file, blob in zip(missing, fetched, strict=True)}
         entries = []
         for file in self.taken():
@@ -78,6 +82,10 @@ class Hosting:
             entries.append(Entry(file.path, digest, store.size(digest)))
         return self.selection.of(entries, self.name)
 
-    def _web_file(self, file: HostedFile, addresses: dict[str, str], headers: Headers) -> WebFile:
+    def _web_file(self, file: HostedFile, addresses: Mapping[str, str], service: Service) -> WebFile:
         name = f"{file.path} of {self.name}"
-        return WebFile((addresses[file.path],), name, file.sha256, file.checks, file.size, headers)
+        return WebFile((addresses[file.path],), name, file.sha256, file.checks, file.size, service.headers)
+
+
+def _told(outcome: Outcome[Blob], service: Service) -> Outcome[Blob]:
+    return Outcome(error=service.named(outcome.error)) if isinstance(outcome.error, RefusedError) else outcome

@@ -51,7 +51,7 @@ class HubRepository:
         files = tuple(self._listed(commit))
         addresses = {file.path: f"{self._pages}/resolve/{commit}/{quote(file.path)}" for file in files}
         hosting = Hosting(f"{self.name} on the hub", files, self.selection)
-        return hosting.tree(addresses, store, self.network, bearer(_token()))
+        return hosting.tree(addresses, store, self._service())
 
     @property
     def _api(self) -> str:

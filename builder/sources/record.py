@@ -57,12 +57,17 @@ class Record:
     files: tuple[RecordFile, ...]
 
 
+def host_of(doi: str, network: Network) -> Service:
+    """The host of a DOI's record, as it is asked."""
+    return Service(f"doi:{doi}", network, advice=_ADVICE)
+
+
 def record_at(page: str, doi: str, version: str, network: Network) -> Record:
     """The record whose page this is; without `version` the one that the DOI means, or else the newest.
 
     SourceError for a host of another kind, and for a record without files that everyone may read.
     """
-    service = Service(f"doi:{doi}", network, advice=_ADVICE)
+    service = host_of(doi, network)
     parts = urlsplit(page)
     origin = f"{parts.scheme}://{parts.netloc}"
     if persistent := parse_qs(parts.query).get("persistentId"):

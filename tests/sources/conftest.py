@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from data_hosts import Hosts, data_hosts
 from faulty_server import Site, served
 
 from builder.sources.source import Network
@@ -81,3 +82,14 @@ def commit(git: Callable[..., str], folder: Path, message: str) -> str:
     git(folder, "add", "--all")
     git(folder, "commit", "--quiet", "--allow-empty", "--message", message)
     return git(folder, "rev-parse", "HEAD")
+
+
+@pytest.fixture
+def hosts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hosts]:
+    """Hosts of data on loopback, and a home without anybody's token."""
+    for name in list(os.environ):
+        if name.startswith(("HF_", "KAGGLE_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path / "nobody"))
+    with data_hosts(monkeypatch.setenv) as running:
+        yield running
