@@ -170,6 +170,14 @@ def test_records_that_speak_of_this_machine_stay_here(tmp_path: Path, here: Stor
     assert not any(str(tmp_path).encode() in path.read_bytes() for path in shared)
 
 
+def test_that_something_is_private_is_said(tmp_path: Path, here: Store, manifest: Path, say: Say) -> None:
+    assert say(here, manifest, "push", tmp_path / "shared")[1]["warnings"] == []
+    private = manifest.read_text().replace("{path: notes,", "{path: notes, private: true,")
+    manifest.write_text(private.replace("{outputs: [oci]}", "{outputs: [oci], private: true}"))
+    said = say(here, manifest, "push", tmp_path / "shared")[1]
+    assert len(said["warnings"]) == 1 and "notes" in said["warnings"][0]
+
+
 @pytest.mark.parametrize(
     "entry",
     [Entry("../../escaped", Digest.of(b"x"), 1), Entry("a", target="../../etc"), Entry("/abs", Digest.of(b"x"), 1)],
@@ -267,3 +275,22 @@ def test_killed_half_way_the_next_call_moves_only_what_is_missing(
     assert code == 0 and said["objects"] <= 603 - moved + 1
     assert verify(Store(filled)).damaged == ()
     assert all(there.has(Digest.of(one)) for one in data.values()) if verb == "pull" else True
+
+
+@pytest.mark.slow
+def test_a_machine_that_pulled_builds_the_same_bytes_offline(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    manifest = workshop(tmp_path / "one", {"a.csv": b"numbers"})
+    manifest.write_text(manifest.read_text().replace("[oci]", "[oci, docker]"))
+    outputs = []
+    for name, words in (("here", ["--yes"]), ("there", ["--offline", "--locked"])):
+        place = ["--manifest", manifest, "--store", tmp_path / name]
+        if name == "there":
+            assert call(capsys, "store", "pull", tmp_path / "shared", *place)[0] == 0
+        code, said = call(capsys, "build", *place, "--out", tmp_path / f"out-{name}", *words)
+        assert code == 0, said
+        outputs.append([(one["kind"], one["digest"], one["bytes"]) for one in said["outputs"]])
+        assert call(capsys, "store", "gc", *place)[1]["bytes"] == 0
+        assert call(capsys, "store", "push", tmp_path / "shared", *place)[0] == 0
+    assert outputs[0] == outputs[1]

@@ -21,6 +21,7 @@ from builder.options import Options, verb
 from builder.progress import Journal
 from builder.remote import Remote
 from builder.result import Result
+from builder.sources.source import shown
 from builder.store.collect import Heap, collect
 from builder.store.listing import Listing, Share, listing
 from builder.store.objects import Store
@@ -222,7 +223,12 @@ def push(options: Options, remote: str, everything: bool) -> Result:
     Only what is not there is sent. Credentials come from the environment.
     """
     job = job_of(options)
-    name = load(job.manifest).manifest.workshop
+    workshop = load(job.manifest)
+    name = workshop.manifest.workshop
+    repos, cards = workshop.manifest.repos, workshop.cards
+    private = [part for part in repos if repos[part].private] + [part for part in cards if cards[part].private]
+    if private:
+        job.journal.warn(f"private, and now readable for whoever may read {shown(remote)}: {', '.join(private)}")
     with job.store.shared(), job.journal.stage("push") as stage:
         mine = [one for one in holdings(job.store) if everything or one.manifest == job.manifest.absolute()]
         if not mine and not everything:
