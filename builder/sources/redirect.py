@@ -18,7 +18,11 @@ def next_address(first: str, current: str, location: str) -> str:
 
     Followed are http and https, but not from https to http, and not from a public host to one of a private network.
     """
-    target = urljoin(current, location)
+    try:
+        target = urljoin(current, location)
+    except ValueError as error:
+        raise _refused(current, location, str(error)) from error
+    require_address(target)
     old, new = urlsplit(current), urlsplit(target)
     if new.scheme not in ("http", "https") or not new.hostname:
         raise _refused(current, target, "only http and https are followed")
@@ -28,6 +32,14 @@ def next_address(first: str, current: str, location: str) -> str:
     if leaves and is_private(new.hostname) and not is_private(urlsplit(first).hostname or ""):
         raise _refused(current, target, "from a public host to an address of a private network is not followed")
     return target
+
+
+def require_address(address: str) -> None:
+    """Raise SourceError for what only looks like an address."""
+    try:
+        _ = urlsplit(address).port
+    except ValueError as error:
+        raise SourceError(f"{shown(address)} is no address: {error}", hint="correct the url") from error
 
 
 def is_private(host: str) -> bool:

@@ -19,7 +19,7 @@ import urllib3
 
 from builder.errors import SourceError
 from builder.sources.login import login_of
-from builder.sources.redirect import LONGEST, next_address
+from builder.sources.redirect import LONGEST, next_address, require_address
 from builder.sources.source import RefusedError, UnreachableError, redacted, shown
 
 Headers = tuple[tuple[str, str], ...]
@@ -120,6 +120,7 @@ class Answer:
 def answer_to(question: Question) -> Iterator[Answer]:
     """Ask, following redirects; the connection is kept for the next question when the body was read to its end."""
     address = question.address
+    require_address(address)
     for _ in range(LONGEST + 1):
         with _turn(urlsplit(address).netloc), _sent(question, address) as answer:
             location = answer.headers.get("Location")
@@ -162,12 +163,13 @@ def _turn(host: str) -> Iterator[None]:
 @contextmanager
 def _sent(question: Question, address: str) -> Iterator[Answer]:
     parts = urlsplit(address)
-    headers = {"Accept-Encoding": "identity", "User-Agent": "workshop-image-builder", **login_of(parts.hostname or "")}
+    headers = urllib3.HTTPHeaderDict({"Accept-Encoding": "identity", "User-Agent": "workshop-image-builder"})
+    headers.update(login_of(parts.hostname or ""))
     if parts.netloc == urlsplit(question.address).netloc:
-        headers |= dict(question.headers)
         if parts.username is not None:
             login = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-            headers |= urllib3.make_headers(basic_auth=login)
+            headers.update(urllib3.make_headers(basic_auth=login))
+        headers.update(question.headers)
     bare = urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, parts.query, ""))
     patience = urllib3.Timeout(connect=_CONNECT_SECONDS, read=question.silence)
     with faults_named(question):

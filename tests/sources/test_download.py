@@ -193,7 +193,7 @@ def test_bytes_packed_though_nobody_asked_are_refused(site: Site, store: Store, 
     site.faults = ["gzip"]
     with pytest.raises(IntegrityError, match="came packed as gzip, which was not asked for"):
         Download(f"{site.url}/words", Digest.of(body), hasty).bring(store)
-    assert site.asked[0]["Accept-Encoding"] == "identity"
+    assert site.asked[0].headers["Accept-Encoding"] == "identity"
     assert unfinished(store) == []
 
 
@@ -221,7 +221,7 @@ def test_a_file_that_changed_between_two_parts_starts_again(
     site.files["/a"], site.headers["/a"] = OTHER, headers[1]
     (blob,) = fetch_all([file], store, Network(tries=1))
     assert store.read(blob.digest) == OTHER
-    assert site.asked[-1]["If-Range"] == next(iter(headers[0].values()))
+    assert site.asked[-1].headers["If-Range"] == next(iter(headers[0].values()))
 
 
 def test_a_server_that_forgets_the_condition_is_not_believed(site: Site, store: Store) -> None:

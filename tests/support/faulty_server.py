@@ -12,6 +12,15 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass
+class Request:
+    """What was asked: its headers, the port it came from, and how many bytes of a body went out for it."""
+
+    headers: dict[str, str]
+    port: int
+    sent: int = 0
+
+
+@dataclass
 class Site:
     """What is served. `faults` are taken one per request, first to last; without one the answer is right.
 
@@ -26,8 +35,7 @@ class Site:
     redirects: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
     requests: list[tuple[str, str | None]] = field(default_factory=list)
-    asked: list[dict[str, str]] = field(default_factory=list)
-    sent: int = 0
+    asked: list[Request] = field(default_factory=list)
     url: str = ""
     released: threading.Event = field(default_factory=threading.Event)
     reached: threading.Event = field(default_factory=threading.Event)
@@ -35,6 +43,7 @@ class Site:
 
 class _Answer(BaseHTTPRequestHandler):
     site: Site
+    request_seen: Request
     protocol_version = "HTTP/1.1"
 
     def log_message(self, *args: object) -> None:
@@ -46,7 +55,9 @@ class _Answer(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         site = self.site
         site.requests.append((self.path, self.headers.get("Range")))
-        site.asked.append(dict(self.headers.items()))
+        headers = {name.title(): value for name, value in self.headers.items()}
+        self.request_seen = Request(headers, self.client_address[1])
+        site.asked.append(self.request_seen)
         fault = site.faults.pop(0) if site.faults else ""
         body = site.files.get(self.path)
         location = fault.partition(":")[2] if fault.startswith("redirect:") else site.redirects.get(self.path)
@@ -101,7 +112,7 @@ class _Answer(BaseHTTPRequestHandler):
     def _body(self, body: bytes) -> None:
         for start in range(0, len(body), _PIECE):
             self.wfile.write(body[start : start + _PIECE])
-            self.site.sent += len(body[start : start + _PIECE])
+            self.request_seen.sent += len(body[start : start + _PIECE])
 
 
 def _spoilt(body: bytes, fault: str) -> bytes:
