@@ -13,6 +13,7 @@ from pathlib import Path
 
 from builder.digest import Digest
 from builder.files import chunks_of, sync_folder
+from builder.store.shelves import shelves
 
 _BOOT = Path("/proc/sys/kernel/random/boot_id")
 _SLACK = 2.0
@@ -67,11 +68,11 @@ class Unsynced:
         return mark.name.startswith(_boot()) and Path("/proc", mark.name.rpartition("-")[2]).exists()
 
     def _younger(self, since: float) -> Iterator[tuple[Digest, Path]]:
-        for shelf in self._objects.iterdir():
-            with os.scandir(shelf) as items:
-                for item in items:
-                    if item.stat().st_mtime >= since:
-                        yield Digest(shelf.name + item.name), Path(item.path)
+        for shelf in shelves(self._objects.parent):
+            for name in shelf.names:
+                path = shelf.folder / name
+                if path.stat().st_mtime >= since:
+                    yield Digest(shelf.prefix + name), path
 
 
 def _boot() -> str:

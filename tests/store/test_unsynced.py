@@ -71,6 +71,15 @@ def test_objects_older_than_the_mark_are_not_read_again(store: Store) -> None:
     assert Store(store.root).torn == ()  # `store verify` finds it; opening the store must not read all of it
 
 
+def test_what_is_not_ours_among_the_objects_is_left_alone(store: Store) -> None:
+    blob = store.put_bytes(b"ours")
+    (store.root / "objects" / "README").write_text("mine")
+    (store.path(blob.digest).parent / "notes").write_text("mine")
+    tear(store.path(blob.digest))
+    cut_the_power(store)
+    assert Store(store.root).torn == (blob.digest,)
+
+
 def test_the_marks_of_ended_processes_go_and_those_of_living_ones_stay(store: Store) -> None:
     boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     child = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
