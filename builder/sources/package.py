@@ -16,6 +16,7 @@ from builder.errors import ProgramError, SourceError
 from builder.files import chunks_of
 from builder.run import run
 from builder.sources.archive import unpack
+from builder.sources.packed import resolved_as
 from builder.sources.selection import ALL, Selection
 from builder.sources.source import ONLINE, Network, redacted
 from builder.store.objects import Blob, Store, mismatch
@@ -53,7 +54,7 @@ class PackageSource:
 
     def resolve(self) -> dict[str, str]:
         file, blob = self._fetched("", self.sha256)
-        return {"version": self.registry.version_of(self.name, file), "sha256": blob.digest.hex, "file": file}
+        return {"version": self.registry.version_of(self.name, file), "file": file, **resolved_as(blob)}
 
     def bring(self, resolved: Mapping[str, str], store: Store) -> Tree:
         digest, file = Digest.parse(resolved["sha256"]), resolved["file"]

@@ -18,8 +18,8 @@ import pytest
 from builder.digest import Digest
 from builder.errors import IntegrityError, SourceError
 from builder.sources.dataset import DatasetSource
-from builder.sources.part import Part
 from builder.sources.package import DEBIAN, NPM, PYPI, PackageSource
+from builder.sources.part import Part
 from builder.sources.selection import Selection
 from builder.sources.source import Network
 from builder.store.objects import Store
@@ -68,7 +68,7 @@ def test_the_newest_version_is_resolved_and_then_stays(index: Path, store: Store
     source = PackageSource(PYPI, "course-words", store)
     resolved = source.resolve()
     assert resolved["version"] == "1.0"
-    assert set(resolved) == {"version", "sha256", "file"}
+    assert set(resolved) == {"version", "sha256", "size", "file"}
     wheel(index / "course-words", "2.0", "newer words")
     old = source.bring(resolved, store).by_path["course_words/words.txt"]
     assert old.digest == Digest.of(b"words")
@@ -112,7 +112,10 @@ def test_once_fetched_a_package_needs_no_index(index: Path, store: Store) -> Non
 def test_a_package_that_two_parts_of_a_dataset_use_is_asked_for_once(index: Path, store: Store) -> None:
     wheel(index / "course-words", "1.0")
     takes = [Selection((pattern,)) for pattern in ("course_words/*.txt", "*.dist-info/METADATA")]
-    parts = [Part(PackageSource(PYPI, "course-words", store, selection=one), None, False) for one in takes]
+    parts = [
+        Part(str(place), PackageSource(PYPI, "course-words", store, selection=one), None, False)
+        for place, one in enumerate(takes)
+    ]
     asked: list[str] = []
 
     def counted(name: str, version: str | None, file: str, folder: Path) -> None:
