@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+
+from builder import places
 from builder.content.tree import lay_out
 from builder.holdings import registered_call
 from builder.options import Options, verb
@@ -28,4 +31,6 @@ def command(options: Options) -> Result:
     text = (
         f"{folder}: {len(placed.written)} files written, {len(placed.removed)} removed, {len(placed.edited)} left alone"
     )
+    if ready.content.environment:
+        text += f"\nlibraries find their data there after: cd {shlex.quote(str(folder))} && . ./{places.ENVIRONMENT}"
     return Result(text=text, facts={"tree": str(folder), "written": len(placed.written), "edited": list(placed.edited)})
