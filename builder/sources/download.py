@@ -20,7 +20,7 @@ from builder.sources.expected import Expected, Hasher
 from builder.sources.hashing import hashed
 from builder.sources.partial import Partial
 from builder.sources.source import Network, UnreachableError, shown
-from builder.sources.web import Answer, Headers, Question, answer_to
+from builder.sources.web import AGAIN, Answer, Headers, Question, answer_to
 from builder.store.objects import Blob, Store, mismatch
 
 SMALL = 1 << 20
@@ -132,7 +132,7 @@ class Download:
         whole = answer.range[1] if answer.range else None
         if whole not in (None, part.size) or not self.expected.is_known or self._difference(received):
             part.drop()
-            raise UnreachableError(f"{self.name} is not as long as what has arrived of it", hint="run again")
+            raise UnreachableError(f"{self.name} is not as long as what has arrived of it", hint=AGAIN)
         return received
 
     def _require_known(self, answer: Answer) -> None:
@@ -148,7 +148,7 @@ class Download:
         is_same = not validator or _validator(answer) in ("", validator)
         if not (is_rest and is_same):
             part.drop()
-            raise UnreachableError(f"{self.name} came as another piece than the one asked for", hint="run again")
+            raise UnreachableError(f"{self.name} came as another piece than the one asked for", hint=AGAIN)
 
     def _in_memory(self, answer: Answer) -> Received:
         body = b"".join(_guarded(answer))
@@ -198,7 +198,9 @@ def _guarded(answer: Answer) -> Iterator[bytes]:
         elapsed = time.monotonic() - start
         if elapsed > answer.question.silence:
             if count < _LEAST_SPEED * elapsed:
-                raise UnreachableError(f"{shown(answer.address)} comes at {count / elapsed:.0f} bytes a second")
+                raise UnreachableError(
+                    f"{shown(answer.address)} comes at {count / elapsed:.0f} bytes a second", hint=AGAIN
+                )
             start, count = time.monotonic(), 0
 
 

@@ -32,7 +32,7 @@ _CONNECT_SECONDS = 15.0
 _PIECE = 1 << 18
 _REDIRECTS = (301, 302, 303, 307, 308)
 _PASSING = (408, 425, 429, 500, 502, 503, 504)
-_AGAIN = "look at the network, then run again; what has arrived is kept"
+AGAIN = "look at the network, then run again; what has arrived is kept"
 _all = threading.BoundedSemaphore(AT_ONCE)
 _hosts: dict[str, threading.BoundedSemaphore] = {}
 _making = threading.Lock()
@@ -100,7 +100,7 @@ class Answer:
             return
         name, said = shown(self.question.address), f"{self.status} {self.reason}".strip()
         if self.status in _PASSING:
-            raise UnreachableError(f"{self.question.host} answers {said} for {name}", hint=_AGAIN, wait=self._wait())
+            raise UnreachableError(f"{self.question.host} answers {said} for {name}", hint=AGAIN, wait=self._wait())
         hint = _LOGIN if self.status in (401, 403, 407) else "correct the url, or give a mirror beside it"
         raise RefusedError(f"{name} cannot be fetched: the server answers {said}", self.status, hint=hint)
 
@@ -143,7 +143,7 @@ def faults_named(question: Question) -> Iterator[None]:
         if "CERTIFICATE_VERIFY_FAILED" in reason:
             raise SourceError(f"{question.host} cannot prove who it is: {reason}", hint=_TRUST) from error
         raise UnreachableError(
-            f"{question.host} broke off or cannot be reached for {name}: {reason}", hint=_AGAIN
+            f"{question.host} broke off or cannot be reached for {name}: {reason}", hint=AGAIN
         ) from error
 
 

@@ -117,6 +117,19 @@ def test_a_silent_server_is_asked_again(site: Site, store: Store, hasty: Network
     assert store.read(download(site, hasty, silence=0.3).bring(store).digest) == BODY
 
 
+def test_a_server_that_only_drips_counts_as_silent(site: Site, store: Store) -> None:
+    site.faults = ["drip"] * 2
+    with pytest.raises(SourceError, match=r"comes at \d+ bytes a second .*tried 2 times"):
+        download(site, Network(tries=2, pause=0), silence=0.3).bring(store)
+
+
+def test_a_body_without_a_length_is_known_to_be_whole_by_its_end(site: Site, store: Store, hasty: Network) -> None:
+    site.faults = ["chunked:1000000", "no-range", "chunked"]
+    assert store.read(download(site, hasty).bring(store).digest) == BODY
+    site.files["/b"], site.faults = BODY[:500], ["chunked:100", "chunked"]
+    assert store.read(Download(f"{site.url}/b", Digest.of(BODY[:500]), hasty).bring(store).digest) == BODY[:500]
+
+
 @pytest.mark.parametrize("fault", ["length:3000009", "length:9000000"])
 def test_a_length_that_is_too_long_ends_in_the_right_bytes(
     site: Site, store: Store, hasty: Network, fault: str

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,8 @@ class Site:
 
     Faults: `cut:N` (close after N bytes of the body), `status:N`, `status:N:SECONDS` (Retry-After), `no-range`,
     `stall`, `wrong` (flipped bytes), `bit` (one flipped bit), `wrong-offset` (a 206 of another part than asked for),
-    `length:N` (a length header that is wrong), `gzip` (packed, which nobody asked for), `redirect:ADDRESS`.
+    `length:N` (a length header that is wrong), `gzip` (packed, which nobody asked for), `redirect:ADDRESS`,
+    `chunked` (no length told), `chunked:N` (and cut after N bytes), `drip` (a byte now and then).
     `headers` are sent with every file of that path; a Range whose If-Range is none of them gets the whole.
     """
 
@@ -93,7 +95,10 @@ class _Answer(BaseHTTPRequestHandler):
     def _send(self, status: int, body: bytes, headers: dict[str, str], fault: str = "") -> None:
         kind, _, number = fault.partition(":")
         self.send_response(status)
-        self.send_header("Content-Length", number if kind == "length" else str(len(body)))
+        if kind == "chunked":
+            self.send_header("Transfer-Encoding", "chunked")
+        else:
+            self.send_header("Content-Length", number if kind == "length" else str(len(body)))
         for name, value in headers.items():
             self.send_header(name, value)
         self.end_headers()
@@ -105,9 +110,22 @@ class _Answer(BaseHTTPRequestHandler):
             self._body(body[: len(body) // 2])
             self.site.reached.set()
             self.site.released.wait(30)
+        elif kind == "chunked":
+            self._chunks(body[: int(number or len(body))], is_whole=not number)
+        elif kind == "drip":
+            for place in range(200):
+                self._body(body[place : place + 1])
+                self.site.released.wait(0.02)
         else:
             self._body(body)
-        self.close_connection = self.close_connection or kind in ("cut", "stall", "length")
+        self.close_connection = self.close_connection or kind in _CLOSING
+
+    def _chunks(self, body: bytes, *, is_whole: bool) -> None:
+        for start in range(0, len(body), _PIECE):
+            piece = body[start : start + _PIECE]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(piece), piece))
+        if is_whole:
+            self.wfile.write(b"0\r\n\r\n")
 
     def _body(self, body: bytes) -> None:
         for start in range(0, len(body), _PIECE):
@@ -125,16 +143,19 @@ def _spoilt(body: bytes, fault: str) -> bytes:
 
 
 _PIECE = 1 << 16
+_CLOSING = ("cut", "stall", "length", "chunked", "drip")
 
 
 @contextmanager
-def served() -> Iterator[Site]:
-    """A site on a free port of loopback, until the block ends."""
+def served(context: ssl.SSLContext | None = None) -> Iterator[Site]:
+    """A site on a free port of loopback, until the block ends; over https when a context is given."""
     site = Site()
     handler = type("Answer", (_Answer,), {"site": site})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
-    site.url = f"http://127.0.0.1:{server.server_port}"
+    if context is not None:
+        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
+    site.url = f"{'http' if context is None else 'https'}://127.0.0.1:{server.server_port}"
     thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
     thread.start()
     try:
