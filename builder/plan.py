@@ -5,7 +5,7 @@ Of what is not locked, servers are asked how long the files are, if there is a n
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Set
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
@@ -23,6 +23,8 @@ from builder.system.base import BASE, base_size, is_pinned
 PATIENCE = 4.0
 """Seconds for which servers are asked how long files are."""
 WORTH_TELLING = 10**6
+Held = Mapping[str, Set[Digest | None]]
+"""The digests of each dataset's files, by its name."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,8 @@ def plan(choice: Choice, lock: Lock | None, store: Store, network: Network = ONL
     rows = [
         replace(_row(one, incoming.get(one.item.title), store), saved_store=_repeated(one.tree, seen)) for one in known
     ]
-    rows = [_described(row, one, known, choice) for row, one in zip(rows, known, strict=True)]
+    held = {one.item.name: {entry.digest for entry in one.tree.entries} for one in known if one.is_dataset}
+    rows = [_described(row, one, held, choice) for row, one in zip(rows, known, strict=True)]
     return _weighed((*_base_rows(choice.manifest.base, (lock or Lock()).base, store), *rows), choice, store)
 
 
@@ -167,22 +170,18 @@ def _repeated(tree: Tree, seen: set[Digest]) -> int:
     return repeated
 
 
-def _described(row: Row, one: _Known, known: Sequence[_Known], choice: Choice) -> Row:
+def _described(row: Row, one: _Known, held: Held, choice: Choice) -> Row:
     name = one.item.name
     if not one.is_dataset:
-        return replace(row, twice=_twice(one.tree, known))
+        return replace(row, twice=_twice(one.tree, held))
     links = sum(list(repo.data.values()).count(name) for repo in choice.repos.values())
     card = choice.datasets[name]
     saved = row.bytes * (links - 1)
     return replace(row, saved_image=saved, licence=card.licence, citation=card.citation or "")
 
 
-def _twice(tree: Tree, known: Sequence[_Known]) -> dict[str, int]:
+def _twice(tree: Tree, held: Held) -> dict[str, int]:
     """For each dataset what a repo holds of it in files of its own, which are then in the image twice."""
-    own = [entry for entry in tree.entries if entry.digest is not None]
-    found: dict[str, int] = {}
-    for one in known:
-        if one.is_dataset:
-            held = {entry.digest for entry in one.tree.entries}
-            found[one.item.name] = sum(entry.size for entry in own if entry.digest in held)
+    sizes = [(entry.digest, entry.size) for entry in tree.entries if entry.digest is not None]
+    found = {name: sum(size for digest, size in sizes if digest in held[name]) for name in held}
     return {name: size for name, size in found.items() if size >= WORTH_TELLING}

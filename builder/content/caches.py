@@ -130,7 +130,8 @@ class _Dataset:
                     f"datasets/{self.name}.yaml: caches.{key}: no file of the dataset is {pattern}",
                     hint=f"it holds {some}{' …' if len(self.tree.entries) > 5 else ''}",
                 )
-        return [entry for entry in self.tree.entries if patterns and Selection(patterns).takes(entry.path)]
+        chosen = Selection(patterns)
+        return [entry for entry in self.tree.entries if patterns and chosen.takes(entry.path)]
 
     def _link(self, path: str, entry: Entry) -> Entry:
         up = "../" * (path.count("/") + 1)
