@@ -189,8 +189,7 @@ total                                   ≥ 901 MB  100 MB    ≥ 1 GB   3 GB
 outputs: at least docker 1 GB, ova 2 GB; 3 GB in all; budget 4 GB
 saved in the image: 3 GB, since all data links lead to one copy
 saved in the store: 7 kB, since equal files are kept once
-repo digits carries 3 MB that the dataset words holds too, so the image has them twice; take them out of the repo and
-  link to the dataset
+3 MB of the dataset words are in the image again, as files of repo digits; take them out there and link to the dataset
 python3 build.py lock pins what is not locked yet: dataset words, repo slides"""
 
 

@@ -98,12 +98,12 @@ def _short(text: str, width: int) -> str:
 def _remarks(planned: Plan) -> Iterator[str]:
     """What the numbers mean and what could be done about them, each in a sentence."""
     yield from _savings(planned.total)
-    for row in planned.rows:
-        for dataset, size in row.twice.items():
-            yield (
-                f"{row.what} carries {size_text(size)} that the dataset {dataset} holds too, so the image has them "
-                "twice; take them out of the repo and link to the dataset"
-            )
+    for dataset in sorted({name for row in planned.rows for name in row.twice}):
+        carriers = {row.what: row.twice[dataset] for row in planned.rows if dataset in row.twice}
+        yield (
+            f"{size_text(sum(carriers.values()))} of the dataset {dataset} are in the image again, as files of "
+            f"{', '.join(carriers)}; take them out there and link to the dataset"
+        )
     unlocked = [row.what for row in planned.rows if not row.is_locked]
     if unlocked:
         names = ", ".join(unlocked[:NAMED]) + (f" and {len(unlocked) - NAMED} more" if len(unlocked) > NAMED else "")
