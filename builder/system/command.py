@@ -20,7 +20,8 @@ from builder.system.layout import read_exported, require_plain, write_base
 from builder.system.system import System
 
 FOLDER = "tmp/dataset"
-_MARK = "the command of the recipe begins"
+_MARK = "--- the command of the recipe"
+_SAID = re.compile(rf"{_MARK}\n(.*?)(?:{_MARK}: (\d+)\n.*)?\Z", re.DOTALL)
 _PREFIX = re.compile(r"^#\d+ [\d.]+ ", re.MULTILINE)
 """What BuildKit puts before each line of a step."""
 _LINES = 12
@@ -79,9 +80,12 @@ def _left(result: Path, system: System, store: Store) -> Tree:
 
 def _failure(log: Path, error: EngineError) -> EngineError | ProgramError:
     """The command's own failure when it had begun, else the engine's."""
-    _, begun, said = log.read_text(errors="replace").rpartition(f"{_MARK}\n")
-    if not begun:
+    text = _PREFIX.sub("", log.read_text(errors="replace"))
+    said = _SAID.search(text)
+    if said is None:
         return error
-    lines = [shortened(line) for line in _PREFIX.sub("", said).rstrip().splitlines()]
-    last = "\n  ".join(lines[-_LINES:]) or "it said nothing"
-    return ProgramError(f"the command failed:\n  {last}", hint=f"the whole log is in {log}")
+    lines = "\n  ".join(map(shortened, said[1].rstrip().splitlines()[-_LINES:]))
+    ending = f"exit code {said[2]}" if said[2] else "no word"
+    return ProgramError(
+        f"the command ended with {ending}:\n  {lines or '(it said nothing)'}", hint=f"the whole log is in {log}"
+    )

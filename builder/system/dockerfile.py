@@ -41,7 +41,7 @@ def appliance_dockerfile(*, ssh: bool) -> str:
 
 
 def command_dockerfile(folder: str, mark: str) -> str:
-    """The Dockerfile of a command that runs in `folder` of the system in `ARG BASE`, and says `mark` as it begins."""
+    """The Dockerfile of a command in `folder` of the system in `ARG BASE`; `mark` is said before it and if it fails."""
     return _render("run.Dockerfile.j2", folder=folder, mark=mark)
 
 

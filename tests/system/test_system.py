@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
 import subprocess
-import sys
-import sysconfig
 from pathlib import Path
 
 import pytest
 from contents import Member, members_of, members_of_one
+from ordinary import run_as
 from registry import Registry, needs_registry
 
 from builder.manifest.manifest import Base
@@ -27,7 +25,6 @@ from builder.system.system import System
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
 SMALL = Packages(system=("less",), python=("idna",))
 MARK = "setting-of-this-machine"
 """In every setting that tells something of this machine; must be in no layer."""
@@ -159,33 +156,7 @@ def test_a_system_that_boots_has_kernel_and_systemd_and_nothing_of_its_own(
 
 
 def test_an_ordinary_user_builds_a_system(ordinary_user: str) -> None:
-    home = Path(f"~{ordinary_user}").expanduser()
-    program = home / "build_it.py"
-    program.write_text(ORDINARY)
-    shutil.chown(program, ordinary_user)
-    path = ":".join([str(ROOT), *sysconfig_paths()])
-    words = ["runuser", "-u", ordinary_user, "--", "env", f"HOME={home}", f"PYTHONPATH={path}"]
-    words += [python_of(ordinary_user), str(program)]
-    done = subprocess.run(words, cwd=home, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == ["1", "True", "0:0", "1000:100", "[]"]
-
-
-def python_of(user: str) -> str:
-    """An interpreter of this version that the user may start; the tests' own may stand in root's home."""
-    for program in (sys.executable, f"/usr/bin/python{sys.version_info.major}.{sys.version_info.minor}"):
-        if (
-            subprocess.run(
-                ["runuser", "-u", user, "--", program, "-c", ""], capture_output=True, check=False
-            ).returncode
-            == 0
-        ):
-            return program
-    pytest.skip("no interpreter of this version that an ordinary user may start")
-
-
-def sysconfig_paths() -> list[str]:
-    return [sysconfig.get_path("purelib"), sysconfig.get_path("platlib")]
+    assert run_as(ordinary_user, ORDINARY) == ["1", "True", "0:0", "1000:100", "[]"]
 
 
 ORDINARY = """
