@@ -111,7 +111,7 @@ class Hosts:
         needs = f"Bearer {token}" if token else ""
         api = f"/hub/api/{kind}s/{name}"
         folder = f"/hub/{'' if kind == 'model' else kind + 's/'}{name}/resolve/{COMMIT}"
-        for ref in ("main", "v1%2E0", COMMIT):
+        for ref in ("main", "v1.0", COMMIT):
             self.json(f"{api}/revision/{ref}", {"sha": COMMIT}, needs=needs)
         items: list[dict[str, Any]] = [{"type": "directory", "path": "data", "oid": "d" * 40, "size": 0}]
         for path, data in files.items():
