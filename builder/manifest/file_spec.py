@@ -82,7 +82,7 @@ class FileSpec(Strict, json_schema_extra=one_of_schema(KINDS)):
     members: tuple[PlainPath, ...] = Field((), description="Patterns of the files to take")
     strip: Annotated[StrictInt, Field(ge=0, le=50)] = Field(0, description="How many leading folders to drop")
     to: PlainPath | None = Field(None, description="New name of a single file, or the folder that many go to")
-    unpack: StrictBool = Field(False, description="The file is a tar or zip archive: take what is in it")
+    unpack: StrictBool = Field(False, description="The file is an archive or packed: take what is in it")
 
     @classmethod
     def rules(cls, raw: Mapping[str, Any]) -> Iterator[Rule]:
