@@ -19,7 +19,7 @@ from builder.system.base import base_image
 from builder.system.bootstrap import debian_base
 from builder.system.clients import Clients, machine_clients
 from builder.system.dockerfile import appliance_dockerfile, system_dockerfile
-from builder.system.engine import Engine, Recipe
+from builder.system.engine import Engine, Blueprint
 from builder.system.layout import read_exported, take_layers, write_base
 from builder.system.system import System, recall_system
 
@@ -102,7 +102,7 @@ def _build(scratch: Path, dockerfile: str, base: Digest | System, bench: Workben
         write_base(base, layout, bench.store)
     secrets = bench.clients.write(scratch / "secrets")
     start = int(time.time())
-    bench.engine.build(Recipe(dockerfile, context, layout, secrets), scratch / "result", log)
+    bench.engine.build(Blueprint(dockerfile, context, layout, secrets), scratch / "result", log)
     exported = read_exported(scratch / "result")
     layers = take_layers(exported, below.layers if below else (), bench.store, note, start)
     config: Mapping[str, Any] = exported.config.get("config") or {}

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from builder.run import run
-from builder.system.engine import BASE, Recipe, build_with
+from builder.system.engine import BASE, Blueprint, build_with
 
 _STEP = re.compile(r"^STEP \d+/\d+: .*$", re.MULTILINE)
 
@@ -23,21 +23,21 @@ class Buildah:
     def __init__(self, storage: Path) -> None:
         self.storage = storage.absolute()
 
-    def build(self, recipe: Recipe, result: Path, log: Path) -> None:
+    def build(self, blueprint: Blueprint, result: Path, log: Path) -> None:
         # Relative, since buildah makes an image's name of it, and a name takes neither `/.cache` nor capitals.
-        folder = recipe.base.parent if recipe.base else None
-        base = ["--build-arg", f"BASE=oci:{recipe.base.name}:{BASE}"] if recipe.base else []
+        folder = blueprint.base.parent if blueprint.base else None
+        base = ["--build-arg", f"BASE=oci:{blueprint.base.name}:{BASE}"] if blueprint.base else []
         with self._held():
             words = [
-                *([] if recipe.has_network else self._isolated()),
+                *([] if blueprint.has_network else self._isolated()),
                 *self._words("bud"),
-                *([] if recipe.has_network else ["--http-proxy=false"]),
+                *([] if blueprint.has_network else ["--http-proxy=false"]),
                 *("--isolation", "chroot", "--layers=false", "--format", "oci", "--force-rm"),
                 *base,
-                *recipe.secret_options(),
+                *blueprint.secret_options(),
                 *("--tag", f"oci:{result}:system"),  # straight into a layout: the storage would be one more copy
-                *("--file", str(recipe.write_dockerfile())),
-                str(recipe.context),
+                *("--file", str(blueprint.write_dockerfile())),
+                str(blueprint.context),
             ]
             build_with(self.name, words, log, _STEP, self._environment(), folder)
 

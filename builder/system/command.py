@@ -15,7 +15,7 @@ from builder.store.objects import Store
 from builder.store.trees import Tree
 from builder.system.build import Workbench
 from builder.system.dockerfile import command_dockerfile
-from builder.system.engine import Recipe, shortened
+from builder.system.engine import Blueprint, shortened
 from builder.system.layout import read_exported, require_plain, write_base
 from builder.system.system import System
 
@@ -40,9 +40,11 @@ def run_command(command: str, files: Tree, system: System, bench: Workbench) -> 
         _lay(files, scratch / "context/files", bench.store)
         (scratch / "context/command").write_text(command)
         write_base(system, scratch / "base", bench.store)
-        order = Recipe(command_dockerfile(FOLDER, _MARK), scratch / "context", scratch / "base", has_network=False)
+        blueprint = Blueprint(
+            command_dockerfile(FOLDER, _MARK), scratch / "context", scratch / "base", has_network=False
+        )
         try:
-            bench.engine.build(order, scratch / "result", log)
+            bench.engine.build(blueprint, scratch / "result", log)
         except EngineError as error:
             raise _failure(log, error) from error
         tree = _left(scratch / "result", system, bench.store)

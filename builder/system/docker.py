@@ -9,7 +9,7 @@ from pathlib import Path
 
 from builder.errors import EngineError
 from builder.run import environment, run
-from builder.system.engine import BASE, Recipe, build_with, proxy_options
+from builder.system.engine import BASE, Blueprint, build_with, proxy_options
 
 _STEP = re.compile(r"^#\d+ (\[\s*\S*\s*\d+/\d+\] .*)$", re.MULTILINE)
 _BUILTIN_UNTIL = 23
@@ -24,23 +24,23 @@ class Docker:
     def __init__(self, client: str) -> None:
         self.client = client
 
-    def build(self, recipe: Recipe, result: Path, log: Path) -> None:
+    def build(self, blueprint: Blueprint, result: Path, log: Path) -> None:
         tag = f"workshop-{uuid.uuid4().hex[:12]}"
         made = [f"{tag}:system"]
         try:
-            if recipe.base:
-                self._load(recipe.base, f"{tag}:base", log)
+            if blueprint.base:
+                self._load(blueprint.base, f"{tag}:base", log)
                 made.append(f"{tag}:base")
             words = [
                 self.client,
                 "build",
-                *("--network", "host" if recipe.has_network else "none"),
+                *("--network", "host" if blueprint.has_network else "none"),
                 *("--progress", "plain", "--no-cache"),  # the store is the cache; its key knows more
-                *(["--build-arg", f"BASE={tag}:base"] if recipe.base else []),
-                *(proxy_options() if recipe.has_network else []),
-                *recipe.secret_options(),
-                *("--tag", f"{tag}:system", "--file", str(recipe.write_dockerfile())),
-                str(recipe.context),
+                *(["--build-arg", f"BASE={tag}:base"] if blueprint.base else []),
+                *(proxy_options() if blueprint.has_network else []),
+                *blueprint.secret_options(),
+                *("--tag", f"{tag}:system", "--file", str(blueprint.write_dockerfile())),
+                str(blueprint.context),
             ]
             build_with(self.name, words, log, _STEP, {"DOCKER_BUILDKIT": "1"})
             self._save(f"{tag}:system", result)

@@ -13,12 +13,12 @@ from builder.errors import EngineError
 from builder.run import run
 
 BASE = "workshop-base"
-"""The tag of the image that a recipe starts from, in its layout."""
+"""The tag of the image that a blueprint starts from, in its layout."""
 PROXIES = ("http_proxy", "https_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY")
 
 
 @dataclass(frozen=True)
-class Recipe:
+class Blueprint:
     """A Dockerfile, the folder its ADD steps see, and the files its steps may read but not keep.
 
     `base` is a folder that is an OCI layout and an unpacked docker archive; its image is what `ARG BASE` stands for.
@@ -45,7 +45,7 @@ class Engine(Protocol):
 
     name: str
 
-    def build(self, recipe: Recipe, result: Path, log: Path) -> None:
+    def build(self, blueprint: Blueprint, result: Path, log: Path) -> None:
         """Leave an OCI layout or an unpacked docker archive in `result`; raise EngineError naming the failed step."""
 
 
