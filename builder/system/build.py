@@ -19,7 +19,7 @@ from builder.system.base import base_image
 from builder.system.bootstrap import debian_base
 from builder.system.clients import Clients, machine_clients
 from builder.system.dockerfile import appliance_dockerfile, system_dockerfile
-from builder.system.engine import Engine, Blueprint
+from builder.system.engine import Blueprint, Engine
 from builder.system.layout import read_exported, take_layers, write_base
 from builder.system.system import System, recall_system
 

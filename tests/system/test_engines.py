@@ -16,7 +16,7 @@ from builder.digest import Digest
 from builder.errors import EngineError
 from builder.files import share
 from builder.store.objects import Store
-from builder.system.engine import Engine, Blueprint
+from builder.system.engine import Blueprint, Engine
 from builder.system.layout import read_exported, take_layers, write_base
 from builder.system.system import System
 

@@ -12,7 +12,7 @@ from builder.manifest.packages import Packages
 from builder.progress import Journal
 from builder.store.objects import Store
 from builder.system.build import Workbench, build_debian_system
-from builder.system.engine import Engine, Recipe
+from builder.system.engine import Blueprint, Engine
 from builder.system.layout import read_exported, take_layers, write_base
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ def test_an_npm_package_is_there_as_a_program_and_as_a_module(engine: Engine, st
     (tmp_path / "context").mkdir()
     write_base(system, tmp_path / "base", store)
     engine.build(
-        Recipe(USED.format(modules=f"/{MODULES}"), tmp_path / "context", tmp_path / "base"),
+        Blueprint(USED.format(modules=f"/{MODULES}"), tmp_path / "context", tmp_path / "base"),
         tmp_path / "result",
         tmp_path / "used.log",
     )
