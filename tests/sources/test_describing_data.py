@@ -43,6 +43,10 @@ EXPECTED: dict[str, set[str]] = {
     "private:": {"words.txt"},
 }
 """The files that the block with these words must come to."""
+FOR_LIBRARIES = (
+    "vgg16_weights_tf_dim_ordering_tf_kernels.h5", "mnist.npz", "resnet18-f37072fd.pth", "20news-bydate_py3.pkz",
+)  # fmt: skip
+"""Stand-ins for what test_describing_caches.py lays out where libraries look."""
 
 
 def archive() -> bytes:
@@ -61,6 +65,7 @@ def workshop(
 ) -> Iterator[Callable[[str], dict[str, Any]]]:
     """All that the blocks name is on loopback or in the folder; gives a block's card, with addresses of loopback."""
     hosts.replies |= {"/words.txt": Reply(WORDS), "/corpus.zip": Reply(archive())}
+    hosts.replies |= {f"/{name}": Reply(WORDS) for name in FOR_LIBRARIES}
     hosts.invenio("10.5281/zenodo.1234567", "1234567", {"words.csv": b"1", "read.me": b"2"})
     hosts.dataverse("10.7910/DVN/EXAMPLE", {"a.txt": b"a"}, ("t.csv", b"1"))
     hosts.figshare("10.6084/m9.figshare.1234567.v2", "1234567", 2, {"f.bin": b"f"})
