@@ -19,9 +19,13 @@ import fsspec  # type: ignore[import-untyped]  # it has no types
 from builder.errors import SourceError
 from builder.sources.remote import driver_hint, failures, said
 from builder.sources.source import shown
+from builder.store.collect import PART
 
 CHUNK = 8 << 20
 _TAKE_WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "memory"}
+
+_GIVEN_ON = ("sftp://", "ssh://")
+"""Their driver gives every setting on to ssh; it remembers no listings anyway."""
 
 
 class Remote:
@@ -44,7 +48,8 @@ class Remote:
     def _opened(self) -> tuple[Any, str]:
         try:
             with self._named():
-                files, root = fsspec.url_to_fs(self._address, use_listings_cache=False, skip_instance_cache=True)
+                fresh = {} if self._address.startswith(_GIVEN_ON) else {"use_listings_cache": False}
+                files, root = fsspec.url_to_fs(self._address, skip_instance_cache=True, **fresh)
                 return files, str(root)
         except ValueError as error:
             raise SourceError(f"{self.name} is no address that can be used: {said(error)}", hint=_ADDRESS) from error
@@ -68,7 +73,7 @@ class Remote:
         """The files of a folder with their sizes in bytes; none when it is not there."""
         with self._named():
             try:
-                found = self._files.ls(self.place(folder), detail=True, **({} if self._is_local else {"refresh": True}))
+                found = self._files.ls(self.place(folder), detail=True)
             except (FileNotFoundError, NotADirectoryError):
                 return {}
         rows = (item for item in found if item["type"] == "file")
@@ -114,7 +119,7 @@ class Remote:
             if self._takes_whole:
                 self._send(source, self.place(path))
                 return
-            part = f"scratch/{secrets.token_hex(8)}"
+            part = f"scratch/{PART}{secrets.token_hex(8)}"
             self._make_folder(part)
             self._make_folder(path)
             self._send(source, self.place(part))

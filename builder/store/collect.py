@@ -21,6 +21,9 @@ from builder.store.verify import FOLDER
 OLD = 14 * 86_400
 """Seconds after which nobody is thought to go on with a partial download."""
 
+PART = "push-"
+"""How half-sent files begin that another machine writes into the scratch of a store that is a shared folder."""
+
 
 @dataclass(frozen=True)
 class Kept:
@@ -92,7 +95,7 @@ def _objects(store: Store, marks: Marks, *, delete: bool) -> Heap:
 def _others(store: Store, kept: Kept) -> Iterator[tuple[str, Iterable[Path]]]:
     yield "mirrors", [] if kept.mirrors is None else _mirrors(store.root / "git", kept.mirrors)
     yield "partial downloads", _old(store.root / "partial", time.time() - OLD)
-    yield "scratch", store.leftovers()
+    yield "scratch", [*store.leftovers(), *_left_by_pushes(store.root / "scratch")]
     yield "damaged objects", _inside(store.root / FOLDER)
     yield "half-written records", (store.root / "records").glob("*/.*")
 
@@ -110,6 +113,10 @@ def _old(folder: Path, before: float) -> Iterator[Path]:
         key = path.name.partition(".")[0]
         youngest[key] = max(youngest.get(key, 0), path.lstat().st_mtime)
     yield from (path for path in _inside(folder) if youngest[path.name.partition(".")[0]] < before)
+
+
+def _left_by_pushes(folder: Path) -> Iterator[Path]:
+    return (path for path in _old(folder, time.time() - OLD) if path.name.startswith(PART))
 
 
 def _inside(folder: Path) -> list[Path]:

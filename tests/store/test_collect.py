@@ -96,18 +96,23 @@ def test_a_damaged_tree_stops_it_before_its_files_are_lost(store: Store) -> None
 
 
 def test_half_done_work_that_nobody_goes_on_with_goes(store: Store) -> None:
-    for name in ("partial/young", "partial/old", "partial/old.lock", "damaged/x", "scratch/1-alive", "git/a/HEAD",
-                 "git/b/HEAD", "git/b.lock", "records/layer/.half.1-2"):  # fmt: skip
+    made = (
+        "partial/young", "partial/old", "partial/old.lock", "damaged/x", "scratch/1-alive", "scratch/push-young",
+        "scratch/push-old", "git/a/HEAD", "git/b/HEAD", "git/b.lock", "records/layer/.half.1-2",
+    )  # fmt: skip
+    for name in made:
         (store.root / name).parent.mkdir(parents=True, exist_ok=True)
         (store.root / name).write_text("x")
     (store.root / "scratch/4194999-gone").mkdir()  # above the largest process id
-    for name in ("partial/old", "partial/old.lock"):
+    for name in ("partial/old", "partial/old.lock", "scratch/push-old"):
         os.utime(store.root / name, (time.time() - OLD - 60,) * 2)
     assert by_kind(collect(store, kept(store, mirrors=("a",)), delete=True)) == {
-        "mirrors": 2, "partial downloads": 2, "scratch": 1, "damaged objects": 1, "half-written records": 1,
+        "mirrors": 2, "partial downloads": 2, "scratch": 2, "damaged objects": 1, "half-written records": 1,
     }  # fmt: skip
     left = {str(path.relative_to(store.root)) for path in store.root.rglob("*") if path.is_file()}
-    assert left == {"partial/young", "scratch/1-alive", "git/a/HEAD"} | {name for name in left if "unsynced" in name}
+    assert left == {"partial/young", "scratch/1-alive", "scratch/push-young", "git/a/HEAD"} | {
+        name for name in left if "unsynced" in name
+    }
 
 
 def test_a_download_one_file_of_which_is_young_is_left_alone(store: Store) -> None:
