@@ -11,6 +11,8 @@ from builder.sources.wanted import Wanted, side_by_side, wanted
 from builder.store.objects import Store
 from builder.store.trees import get_tree, put_tree
 
+_LOOK = "look at what changed"
+
 
 def fetch(
     lock: Lock,
@@ -54,7 +56,8 @@ def _bring(item: Wanted, pin: Pin, store: Store) -> None:
     elif item.source.is_local:
         raise LockError(f"{item.title} has changed since it was locked", hint="python3 build.py lock")
     else:
+        advice = "let the command of its recipe depend on nothing but its files" if item.has_command else _LOOK
         raise IntegrityError(
             f"{item.title} is not what was locked: expected the tree {pin.tree}, received {tree.digest}; not used",
-            hint=f"look at what changed, then: python3 build.py lock --update {item.name}",
+            hint=f"{advice}, then: python3 build.py lock --update {item.name}",
         )

@@ -82,7 +82,7 @@ def _taken(step: Step, where: str, tree: Tree, store: Store, runner: Runner | No
         if step.run is None:
             return taken(step, tree, store)
         if runner is None:
-            raise SourceError("there is no system to run commands in")
+            raise SourceError("there is no system to run it in")
         return runner.run(step.run, tree, store)
     except BuilderError as error:
         raise type(error)(f"{where}: {error.message}", hint=error.hint, where=error.where) from error

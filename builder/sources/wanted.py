@@ -23,7 +23,8 @@ _WORKERS = 4
 class Wanted:
     """A repo or dataset: where it stands in the lock, the key of what the manifest says about it, and its source.
 
-    `recipe` is the key of what is made of a dataset's files, None where they stay as they are.
+    `recipe` is the key of what is made of a dataset's files, None where they stay as they are; `has_command` says
+    whether a command of its author's makes them.
     """
 
     group: str
@@ -32,6 +33,7 @@ class Wanted:
     inputs: str
     source: Source
     recipe: str | None = None
+    has_command: bool = False
 
     @property
     def title(self) -> str:
@@ -66,6 +68,7 @@ def wanted(choice: Choice, store: Store, network: Network = ONLINE, runner: Runn
             key_of(card.inputs()),
             of_files(card, choice.folder, store, network, runner),
             card.recipe_key,
+            card.has_command,
         )
         for name, card in choice.datasets.items()
     ]

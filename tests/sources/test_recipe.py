@@ -8,6 +8,7 @@ import lzma
 import tarfile
 import zipfile
 from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from builder.digest import Digest
-from builder.errors import LockError, MissingProgramError, SourceError
+from builder.errors import IntegrityError, LockError, MissingProgramError, SourceError
 from builder.manifest import Choice, Step, load
 from builder.progress import Journal
 from builder.sources import seven_zip, steps
@@ -388,3 +389,61 @@ def test_a_packed_file_of_a_card_is_unpacked_under_its_name(
     lock = resolve(workshop([web, local, {**local, "to": "in/z.csv"}]), None, store, Journal())
     tree = get_tree(lock.datasets["rides"].tree, store)
     assert files_of(tree, store) == dict.fromkeys(["here.csv", "in/z.csv", "there.csv"], b"1,2")
+
+
+# Commands: what they do in a real system stands in tests/system/test_command.py
+
+
+@dataclass
+class Counting:
+    """Runs nothing: leaves a file with the number of its call, or the same each time."""
+
+    key: str = "bookworm"
+    repeats: bool = True
+    commands: list[str] = field(default_factory=list)
+
+    def run(self, command: str, files: Tree, store: Store) -> Tree:
+        self.commands.append(command)
+        return tree_of({"made": str(0 if self.repeats else len(self.commands)).encode()}, store)
+
+
+RUN = {"run": "make"}
+
+
+def test_a_command_runs_once_for_the_same_files_in_the_same_system(store: Store) -> None:
+    tree, runner = tree_of(SOME, store), Counting()
+    made = follow(recipe({"keep": "a.csv"}, RUN), tree.digest, lambda: tree, store, runner)
+    assert files_of(made, store) == {"made": b"0"} and runner.commands == ["make"]
+    follow(recipe({"keep": "a.csv"}, RUN), tree.digest, never, store, runner)
+    assert runner.commands == ["make"]
+    follow(recipe({"keep": "a.csv"}, RUN), tree.digest, never, store, replace(runner, key="trixie"))
+    follow(recipe({"keep": "b"}, RUN), tree.digest, lambda: tree, store, runner)
+    assert runner.commands == ["make"] * 3
+
+
+def test_a_command_that_makes_other_files_than_before_is_an_integrity_error(store: Store) -> None:
+    tree, runner = tree_of(SOME, store), Counting(repeats=False)
+    made = follow(recipe(RUN), tree.digest, lambda: tree, store, runner)
+    store.path(made.digest).unlink()
+    with pytest.raises(IntegrityError, match=rf"recipe\[0\]\.run: .* expected the tree {made.digest}, received"):
+        follow(recipe(RUN), tree.digest, lambda: tree, store, runner)
+
+
+def test_a_command_that_makes_other_files_than_locked_elsewhere_is_an_integrity_error(
+    workshop: Callable[..., Choice], store: Store, site: Site, tmp_path: Path
+) -> None:
+    site.files["/a.csv"] = b"1"
+    chosen = workshop([{"url": f"{site.url}/a.csv", "sha256": Digest.of(b"1").hex}], RUN)
+    runner = Counting(repeats=False)
+    lock = resolve(chosen, None, store, Journal(), runner=runner)
+    assert lock.datasets["rides"].tree == tree_of({"made": b"1"}, store).digest
+    assert resolve(chosen, lock, store, Journal(), runner=runner) == lock
+    with pytest.raises(IntegrityError, match=r"datasets\.rides is not what was locked") as caught:
+        fetch(lock, chosen, Store(tmp_path / "elsewhere"), Journal(), runner=runner)
+    assert caught.value.hint.startswith("let the command of its recipe depend on nothing but its files")
+
+
+def test_a_command_needs_a_system(store: Store) -> None:
+    tree = tree_of(SOME, store)
+    with pytest.raises(SourceError, match=r"recipe\[0\]\.run: there is no system to run it in"):
+        follow(recipe(RUN), tree.digest, lambda: tree, store)
