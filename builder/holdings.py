@@ -7,7 +7,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.errors import LockError, MissingProgramError, ProgramError, StoreError
@@ -19,6 +19,8 @@ from builder.store.marks import Marks, named_in
 from builder.store.objects import Store
 from builder.store.workshops import Registration, recalled, register, registered
 
+OF_SOURCES = {"hosted", "part", "step", "unpacked"}
+"""The kinds of records that resolving and bringing leave, in `sources/`."""
 _COMMIT = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -68,7 +70,7 @@ def registered_call(job: Job, verb: str, out: Path) -> Iterator[None]:
         except BaseException:
             register(_with_uses(entry, job, before), store.root)
             raise
-        register(_with_uses(entry, job, None), store.root)
+        register(_with_uses(entry, job, _still_useful(before, entry)), store.root)
 
 
 def _registration(job: Job, verb: str, out: Path) -> Registration:
@@ -88,6 +90,14 @@ def _with_uses(entry: Registration, job: Job, before: Registration | None) -> Re
         entry.workshop, entry.manifest, entry.lock, entry.verb, entry.profile, entry.out, entry.device,
         tuple(sorted(pins)), tuple(sorted(records)), tuple(sorted(digests)),
     )  # fmt: skip
+
+
+def _still_useful(before: Registration | None, entry: Registration) -> Registration | None:
+    """What brought the pins to where they are is asked for only once, but again when a card's next step changes."""
+    if before is None or set(before.pins) != pins_of(_lock_of(entry)):
+        return None
+    records = tuple(name for name in before.records if name.partition("/")[0] in OF_SOURCES)
+    return replace(before, records=records, digests=())
 
 
 def _lock_of(entry: Registration) -> Lock | None:

@@ -112,7 +112,9 @@ def _old(folder: Path, before: float) -> Iterator[Path]:
     for path in _inside(folder):
         key = path.name.partition(".")[0]
         youngest[key] = max(youngest.get(key, 0), path.lstat().st_mtime)
-    yield from (path for path in _inside(folder) if youngest[path.name.partition(".")[0]] < before)
+    yield from (
+        path for path in _inside(folder) if youngest[path.name.partition(".")[0]] < before and path.name != "lock"
+    )
 
 
 def _left_by_pushes(folder: Path) -> Iterator[Path]:

@@ -130,4 +130,4 @@ def _count(folder: Path) -> Count:
 
 
 def _plain_files(folder: Path) -> Iterable[Path]:
-    return (path for path in folder.rglob("*") if not path.is_dir() and path.suffix != ".lock")
+    return (path for path in folder.rglob("*") if not path.is_dir() and not path.name.endswith("lock"))

@@ -179,6 +179,31 @@ def test_a_call_that_fails_keeps_what_the_one_before_used(tmp_path: Path, store:
     assert store.has(layer) and b"numbers" in objects(store).values()
 
 
+def test_what_a_recipe_starts_from_is_kept_while_the_lock_is_the_same(tmp_path: Path, store: Store, say: Call) -> None:
+    manifest = workshop(tmp_path / "one", {"a.csv": b"one\ntwo\nthree\n", "b.csv": b"x\n"})
+    package = tmp_path / "git"
+    package.mkdir()
+    git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", "-C", package]
+    subprocess.run([*git, "init", "-q"], check=True)
+    shutil.copytree(manifest.parent / "numbers", package / "numbers")
+    subprocess.run([*git, "add", "."], check=True)
+    subprocess.run([*git, "commit", "-qm", "one"], check=True)
+    card = manifest.parent / "datasets" / "numbers.yaml"
+    text = (
+        f"title: Numbers\nlicence: CC0-1.0\nfiles:\n  - git: {package}\n    members: ['numbers/*']\nrecipe:\n  - head: "
+    )
+    card.write_text(f"{text}2\n")
+    for _ in range(3):
+        assert say("fetch", manifest=manifest)[0] == 0
+    say("store", "gc", "--delete")
+    shutil.rmtree(package)
+    shutil.rmtree(store.root / "git")
+    card.write_text(f"{text}1\n")
+    code, said = say("fetch", manifest=manifest)
+    assert code == 0, said
+    assert b"one\n" in objects(store).values()
+
+
 def test_a_running_build_is_waited_for(tmp_path: Path, store: Store, capsys: pytest.CaptureFixture[str]) -> None:
     store.put_bytes(b"of the build that runs")
     with (store.root / "lock").open("a") as file:
