@@ -19,7 +19,7 @@ Cards = Mapping[str, Card]
 
 @dataclass(frozen=True)
 class Library:
-    """The variable that names a library's folder, and where in the home it looks without one.
+    """What people call it, the variable that names its folder, and where in the home it looks without one.
 
     `needs` is a pattern of which one file at least must be there, for a reason. `is_written` says that the attendee may
     write to the folder: some libraries keep locks there, or pass over a folder that they cannot write to, while others
@@ -27,6 +27,7 @@ class Library:
     own: NLTK follows no link out of its folder, and Python needs none.
     """
 
+    title: str
     variable: str
     home: str = ""
     is_written: bool = False
@@ -37,20 +38,28 @@ class Library:
 
 LIBRARIES = {
     "gensim": Library(
-        "GENSIM_DATA_DIR", "gensim-data", needs="information.json", reason="without network it reads its list there"
+        "gensim",
+        "GENSIM_DATA_DIR",
+        "gensim-data",
+        needs="information.json",
+        reason="without network it reads its list there",
     ),
-    "huggingface": Library("HF_HOME", ".cache/huggingface", is_written=True),
-    "kagglehub": Library("KAGGLEHUB_CACHE", ".cache/kagglehub", is_written=True),
-    "keras": Library("KERAS_HOME", ".keras", is_written=True),
-    "nltk": Library("NLTK_DATA", is_direct=True, needs="*/*", reason="it looks for corpora/…, tokenizers/…"),
-    "sklearn": Library("SCIKIT_LEARN_DATA", "scikit_learn_data"),
+    "huggingface": Library("Hugging Face", "HF_HOME", ".cache/huggingface", is_written=True),
+    "kagglehub": Library("kagglehub", "KAGGLEHUB_CACHE", ".cache/kagglehub", is_written=True),
+    "keras": Library("Keras", "KERAS_HOME", ".keras", is_written=True),
+    "nltk": Library("NLTK", "NLTK_DATA", is_direct=True, needs="*/*", reason="it looks for corpora/…, tokenizers/…"),
+    "sklearn": Library("scikit-learn", "SCIKIT_LEARN_DATA", "scikit_learn_data"),
     "spacy": Library(
-        "PYTHONPATH", is_direct=True, needs="*.dist-info/METADATA", reason="it looks for an installed package"
+        "spaCy", "PYTHONPATH", is_direct=True, needs="*.dist-info/METADATA", reason="it looks for an installed package"
     ),
     "tfds": Library(
-        "TFDS_DATA_DIR", "tensorflow_datasets", needs="*/dataset_info.json", reason="it reads how data is kept there"
+        "TensorFlow Datasets",
+        "TFDS_DATA_DIR",
+        "tensorflow_datasets",
+        needs="*/dataset_info.json",
+        reason="it reads how data is kept there",
     ),
-    "torch": Library("TORCH_HOME", ".cache/torch", is_written=True),
+    "torch": Library("torch.hub", "TORCH_HOME", ".cache/torch", is_written=True),
 }
 
 

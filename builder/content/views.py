@@ -10,6 +10,7 @@ from fnmatch import fnmatchcase
 from html import unescape
 from pathlib import PurePosixPath
 
+from builder.content.libraries import LIBRARIES, libraries_of
 from builder.manifest import Card, Choice, Manifest, Repo
 from builder.store.objects import Store
 from builder.store.trees import Entry, Tree
@@ -39,7 +40,10 @@ class RepoView:
 
 @dataclass(frozen=True)
 class DatasetView:
-    """What the page shows of a dataset; `bytes` and `files` are counted, `used_by` names repos."""
+    """What the page shows of a dataset; `bytes` and `files` are counted.
+
+    `used_by` names repos, `libraries` what finds it without a path.
+    """
 
     name: str
     title: str
@@ -50,6 +54,7 @@ class DatasetView:
     bytes: int = 0
     files: int = 0
     used_by: Sequence[str] = ()
+    libraries: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +89,7 @@ def dataset_view(name: str, card: Card, tree: Tree, choice: Choice) -> DatasetVi
     return DatasetView(
         name, card.title, card.licence, card.description, card.citation or "", card.homepage or "", tree.size,
         sum(not entry.is_link for entry in tree.entries), users,
+        tuple(LIBRARIES[library].title for library in libraries_of({name: card})),
     )  # fmt: skip
 
 

@@ -32,7 +32,11 @@ def command(options: Options) -> Result:
         made = make(job, ready, options.out)
         _remember_weight(ready.choice, made, job.store)
     outputs = tuple(Output(one.kind, one.path, one.digest, one.bytes) for one in made)
-    facts = {"unpacked": {one.kind: one.unpacked for one in made if one.unpacked}}
+    cards = ready.choice.datasets
+    facts = {
+        "unpacked": {one.kind: one.unpacked for one in made if one.unpacked},
+        "datasets": {name: {"licence": card.licence, "citation": card.citation} for name, card in cards.items()},
+    }
     return Result(outputs, _text(ready.choice, made), facts, _over_budget(ready.choice, made))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -173,3 +174,9 @@ def test_the_page_shows_repos_in_the_manifests_order_and_only_the_chosen(tmp_pat
 )
 def test_sizes_are_for_people(size: int, text: str) -> None:
     assert size_text(size) == text
+
+
+def test_the_page_says_which_libraries_find_a_dataset_by_themselves() -> None:
+    known = replace(DATASETS[0], libraries=("Keras", "NLTK"))
+    assert "Found without a path by Keras, NLTK" in Links(render(WORKSHOP, REPOS, [known])).text
+    assert "Found without" not in Links(render(WORKSHOP, REPOS, DATASETS)).text
