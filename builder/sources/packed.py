@@ -27,14 +27,7 @@ class WebFileSource:
     network: Network = ONLINE
     is_local: bool = False
 
-    @property
-    def is_known(self) -> bool:
-        """Whether the manifest says all that the lock has to."""
-        return self.file.sha256 is not None and self.file.size is not None
-
     def resolve(self) -> dict[str, str]:
-        if self.file.sha256 is not None and self.file.size is not None:
-            return resolved_as(Blob(self.file.sha256, self.file.size))
         (blob,) = fetch_all([self.file], self.store, self.network)
         return resolved_as(blob)
 

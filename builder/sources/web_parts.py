@@ -14,11 +14,10 @@ from builder.store.objects import Store
 def resolve_together(sources: Iterable[Source]) -> dict[Source, dict[str, str]]:
     """What those of the sources that are files of the web resolve to."""
     found = {source: web for source in sources if (web := _web(source)) is not None}
-    unknown = [web for web in dict.fromkeys(found.values()) if not web.is_known]
-    if unknown:
-        blobs = fetch_all([web.file for web in unknown], unknown[0].store, unknown[0].network)
-        fetched = {web: resolved_as(blob) for web, blob in zip(unknown, blobs, strict=True)}
-    return {source: web.resolve() if web.is_known else fetched[web] for source, web in found.items()}
+    files = list(dict.fromkeys(found.values()))
+    blobs = fetch_all([web.file for web in files], files[0].store, files[0].network) if files else []
+    fetched = dict(zip(files, blobs, strict=True))
+    return {source: resolved_as(fetched[web]) for source, web in found.items()}
 
 
 def bring_together(wanted: Iterable[tuple[Source, Mapping[str, str]]], store: Store) -> None:
@@ -27,6 +26,11 @@ def bring_together(wanted: Iterable[tuple[Source, Mapping[str, str]]], store: St
     if found:
         files = dict.fromkeys(web.locked(resolved) for web, resolved in found)
         fetch_all(list(files), store, found[0][0].network)
+
+
+def is_of_web(source: Source) -> bool:
+    """Whether a source is a file of the web, or what is in one."""
+    return _web(source) is not None
 
 
 def _web(source: Source) -> WebFileSource | None:
