@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from builder.digest import Digest, key_of
 from builder.errors import SourceError
@@ -13,11 +14,15 @@ from builder.manifest import Card, Step
 from builder.sources.part import Part, Surroundings, part_of
 from builder.sources.recipe import Runner, follow
 from builder.sources.source import ONLINE, Network, Source
-from builder.sources.web_parts import bring_together, resolve_together
+from builder.sources.together import outcomes, values
+from builder.sources.web_parts import bring_together, is_of_web, resolve_together
 from builder.store.objects import Store
 from builder.store.trees import Tree, get_tree, put_tree
 
 Resolved = Mapping[str, str]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
+_WORKERS = 4
 
 
 @dataclass(frozen=True)
@@ -34,15 +39,24 @@ class DatasetSource:
 
     def resolve(self) -> dict[str, str]:
         """A package that several parts take files from is asked for once, so that all get the same version."""
-        answers: dict[Source, dict[str, str]] = resolve_together(part.whole for part in self.parts)
-        for part in self.parts:
-            if part.whole not in answers:
-                answers[part.whole] = part.whole.resolve()
-        return {
-            f"{place}.{key}": value
-            for place, part in enumerate(self.parts)
-            for key, value in answers[part.whole].items()
-        }
+        wholes = [part.whole for part in self.parts]
+
+        def answers_of(places: Sequence[int]) -> dict[Source, dict[str, str]]:
+            found = resolve_together(wholes[place] for place in places)
+            return {wholes[place]: found.get(wholes[place]) or wholes[place].resolve() for place in places}
+
+        answers = self._all_tried(answers_of, [wholes.index(whole) for whole in dict.fromkeys(wholes)])
+        return {f"{place}.{key}": value for place, whole in enumerate(wholes) for key, value in answers[whole].items()}
+
+    def _all_tried(self, work: Callable[[Sequence[int]], dict[Key, Value]], places: Sequence[int]) -> dict[Key, Value]:
+        """Do the work on all parts that are files of the web at once, and on each other one; tell all failures."""
+        web = [place for place in places if is_of_web(self.parts[place].source)]
+        groups = sorted([*([web] if web else []), *([place] for place in places if place not in web)])
+        if len(groups) == 1:
+            return work(groups[0])
+        titles = [" and ".join(f"files[{place}]" for place in group) for group in groups]
+        made = values(outcomes(work, groups, _WORKERS), titles)
+        return {key: value for found in made for key, value in found.items()}
 
     def bring(self, resolved: Resolved, store: Store) -> Tree:
         """Parts and steps whose outcome is known and still in the store are not gone through again."""
@@ -59,14 +73,18 @@ class DatasetSource:
             return require_distinct(whole())
         return require_distinct(follow(self.recipe, self._joined(found).digest, whole, store, self.runner))
 
-    def _brought(self, places: Collection[int], resolved: Resolved, store: Store) -> dict[int, Tree]:
-        trees: dict[int, Tree] = {}
-        bring_together(((self.parts[place].source, _own(place, resolved)) for place in places), store)
-        for place in places:
-            trees[place] = self.parts[place].source.bring(_own(place, resolved), store)
-            put_tree(trees[place], store)
-            store.remember("part", self._key(place, resolved), trees[place].digest.hex)
-        return trees
+    def _brought(self, places: Sequence[int], resolved: Resolved, store: Store) -> dict[int, Tree]:
+        def trees_of(group: Sequence[int]) -> dict[int, Tree]:
+            bring_together(((self.parts[place].source, _own(place, resolved)) for place in group), store)
+            return {place: self._brought_one(place, resolved, store) for place in group}
+
+        return self._all_tried(trees_of, places)
+
+    def _brought_one(self, place: int, resolved: Resolved, store: Store) -> Tree:
+        tree = self.parts[place].source.bring(_own(place, resolved), store)
+        put_tree(tree, store)
+        store.remember("part", self._key(place, resolved), tree.digest.hex)
+        return tree
 
     def _known(self, place: int, resolved: Resolved, store: Store) -> Tree | None:
         """What a part gave before, unless it is local: that is looked at each time. Its files may be gone."""

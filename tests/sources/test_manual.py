@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from faulty_server import Site
 from one_dataset import choice_of, contents, locked, resolved
 
 from builder.digest import Digest
@@ -121,3 +122,21 @@ def test_who_is_no_user_of_git_is_known_by_their_login(folder: Path, store: Stor
     git(folder, "config", "--global", "--unset", "user.email")
     (folder / "drop" / "faces.csv").write_bytes(BYTES)
     assert resolved(locked(choice_of(folder, [FILE]), store))["0.accepted_by"] == getpass.getuser()
+
+
+def test_all_that_fails_is_listed_with_what_to_do_and_the_rest_goes_on(folder: Path, store: Store, site: Site) -> None:
+    site.files["/a.txt"] = b"a"
+    there = {"url": f"{site.url}/a.txt", "sha256": Digest.of(b"a").hex}
+    gone = {"url": f"{site.url}/gone.txt", "sha256": Digest.of(b"gone").hex}
+    with pytest.raises(SourceError) as caught:
+        locked(choice_of(folder, [FILE, {"file": "none.csv"}, there, gone]), store)
+    told = str(caught.value)
+    assert "files[0]: faces.csv has to be got by a person" in told and f"put it at {folder}/drop/faces.csv" in told
+    assert "files[1]: the file none.csv is not there" in told
+    assert "gone.txt cannot be fetched: the server answers 404" in told and "3 of " in told
+    assert store.has(Digest.of(b"a"))
+    (folder / "drop" / "faces.csv").write_bytes(BYTES)
+    (folder / "none.csv").write_bytes(b"found")
+    with pytest.raises(SourceError, match=r"gone\.txt cannot be fetched: the server answers 404"):
+        locked(choice_of(folder, [FILE, {"file": "none.csv"}, there, gone]), store)
+    assert store.has(Digest.of(BYTES)), "what a person brought need not be brought again"
