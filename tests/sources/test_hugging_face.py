@@ -13,6 +13,7 @@ from builder.digest import Digest
 from builder.errors import IntegrityError, SourceError
 from builder.progress import Journal
 from builder.sources.fetch import fetch
+from builder.sources.source import Network
 from builder.store.objects import Store
 
 NAME = "ada/words"
@@ -132,3 +133,15 @@ def test_an_answer_that_is_not_as_documented(hosts: Hosts, store: Store, tmp_pat
     hosts.replies[f"/hub/api/datasets/{NAME}/revision/main"] = Reply(answer)
     with pytest.raises(SourceError, match="cannot be understood"):
         lock_of(tmp_path, store)
+
+
+@pytest.mark.parametrize(
+    "spec", [SPEC, {"doi": "10.5281/zenodo.1"}, {"kaggle": NAME}, {"gdrive": "1aBcDeFgHiJk", "sha256": "a" * 64}]
+)
+def test_offline_no_host_is_asked(
+    hosts: Hosts, store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spec: dict[str, str]
+) -> None:
+    monkeypatch.setenv("KAGGLE_API_TOKEN", TOKEN)
+    with pytest.raises(SourceError, match="--offline forbids"):
+        locked(choice_of(tmp_path / "w", [spec]), store, network=Network(is_offline=True))
+    assert hosts.requests == []
