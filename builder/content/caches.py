@@ -110,7 +110,9 @@ class _Dataset:
                 yield self._link(f"{base}/{blob}", entry)
                 up = "../" * (entry.path.count("/") + 2)
                 yield Entry(f"{base}/snapshots/{commit}/{entry.path}", target=f"{up}{blob}")
-        yield _file(f"{base}/refs/{hub.ref}", commit.encode(), self.store)
+        asked = {spec.ref for spec in self.card.files if spec.huggingface == hub.repo and hub.revision is None}
+        for ref in sorted({hub.ref, *(ref for ref in asked if ref and ref != commit)}):
+            yield _file(f"{base}/refs/{ref}", commit.encode(), self.store)
 
     def _locked_commit(self, hub: Hub) -> str:
         for place, spec in enumerate(self.card.files):

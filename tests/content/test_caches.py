@@ -55,8 +55,9 @@ class Shelf:
         caches: Mapping[str, Any] | None,
         files: Mapping[str, bytes] = FILES,
         resolved: Mapping[str, str] = MappingProxyType({}),
+        **where: str,
     ) -> None:
-        said = {"title": name, "licence": "MIT", "files": [{"huggingface": "owner/name", "type": "model"}]}
+        said = {"title": name, "licence": "MIT", "files": [{"huggingface": "owner/name", "type": "model", **where}]}
         self.cards[name] = Card.model_validate({**said, "caches": caches} if caches else said)
         blobs = {path: self.store.put_bytes(data) for path, data in files.items()}
         tree = Tree.of(Entry(path, blob.digest, blob.size) for path, blob in blobs.items())
@@ -167,6 +168,14 @@ def test_the_hub_s_layout_has_refs_snapshots_and_blobs_by_the_names_it_gives_the
 def test_the_hub_s_commit_is_the_locked_one_where_the_card_names_none(shelf: Shelf) -> None:
     shelf.add("words", {"huggingface": {"repo": "owner/name", "type": "model"}}, resolved={"0.commit": COMMIT})
     assert any(f"/snapshots/{COMMIT}/" in path for path in shelf.tree().by_path)
+
+
+def test_the_hub_s_snapshot_is_known_as_the_branch_or_tag_that_the_files_are_from_too(shelf: Shelf) -> None:
+    shelf.add(
+        "words", {"huggingface": {"repo": "owner/name", "type": "model"}}, resolved={"0.commit": COMMIT}, ref="v1"
+    )
+    refs = {path.rpartition("/")[2] for path in shelf.tree().by_path if "/refs/" in path}
+    assert refs == {"main", "v1"}
 
 
 def test_a_lock_without_the_hub_s_commit_is_told(shelf: Shelf) -> None:
