@@ -72,14 +72,16 @@ class Download:
 
     def _right(self, part: Partial) -> Received:
         """What is as expected; a wrong whole that was joined may have a wrong beginning, so it is asked for anew."""
+        turn = 1
         while True:
             received = self.network.ask(self.name, lambda: self._insisted(part))
             wrong = self._difference(received)
             if wrong is None:
                 return received
             part.drop()
-            if not received.is_joined:
+            if not received.is_joined or turn >= self.network.tries:
                 raise wrong
+            turn += 1
 
     def _insisted(self, part: Partial) -> Received:
         """Try as long as each try brings a good piece; a line that is cut now and then is no reason to give up."""
@@ -159,14 +161,16 @@ class Download:
 
     def _appended(self, answer: Answer, part: Partial) -> Received:
         is_joined = part.size > 0
-        hashers = hashed(_beginning_and(part.path, self._bounded(answer, part.size)), self.expected.hashers())
+        hashers = hashed(_beginning_and(part.path, self._bounded(answer, part)), self.expected.hashers())
         return Received(hashers, part.size, is_joined, encoding=answer.encoding)
 
-    def _bounded(self, answer: Answer, have: int) -> Iterator[bytes]:
+    def _bounded(self, answer: Answer, part: Partial) -> Iterator[bytes]:
         """The pieces of a body, no more than the file has bytes."""
+        have = part.size
         for piece in _guarded(answer):
             have += len(piece)
-            if not answer.encoding and have > (self.expected.size or have):
+            if not answer.encoding and self.expected.size is not None and have > self.expected.size:
+                part.drop()
                 self.expected.require_size(have, self.name)
             yield piece
 

@@ -267,6 +267,15 @@ def test_a_changed_file_whose_new_digest_is_known_is_found_out_and_fetched_whole
     assert store.read(wanted.bring(store).digest) == OTHER
 
 
+def test_a_server_that_always_cuts_and_always_lies_is_given_up(site: Site, store: Store, hasty: Network) -> None:
+    site.files["/a"] = OTHER
+    site.faults = ["cut:2000000", ""] * 20
+    with pytest.raises(IntegrityError):
+        Download(f"{site.url}/a", Digest.of(BODY), hasty).bring(store)
+    assert len(site.requests) == 2 * hasty.tries
+    assert unfinished(store) == []
+
+
 @pytest.mark.parametrize("body", [BODY, BODY[:9000]])
 @pytest.mark.parametrize("name", ["md5", "sha1"])
 def test_a_wrong_second_digest_is_told_like_the_first(
@@ -302,6 +311,10 @@ def test_a_size_or_etag_that_is_not_the_expected_one_is_told_before_anything_com
         with pytest.raises(IntegrityError, match=told):
             fetch_all([file], store, hasty)
         assert unfinished(store) == []
+    site.faults = ["chunked"]  # which tells no length, so it is seen while it comes
+    with pytest.raises(IntegrityError, match="expected 7 bytes"):
+        fetch_all([WebFile((f"{site.url}/a",), "a", size=7)], store, hasty)
+    assert unfinished(store) == []
     right = WebFile((f"{site.url}/a",), "a", Digest.of(BODY), Checks(etag='"v1"'), len(BODY))
     fetch_all([right], store, hasty)
 
