@@ -72,7 +72,14 @@ def _person(folder: Path) -> str:
     except MissingProgramError:
         said = ["", ""]
     name, address = said
-    return f"{name} <{address}>" if name and address else name or address or getpass.getuser()
+    return f"{name} <{address}>" if name and address else name or address or _login()
+
+
+def _login() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a number that has no name
+        return f"user {os.getuid()}"
 
 
 _SIGNATURE = ("name", "email")

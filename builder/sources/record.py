@@ -81,6 +81,8 @@ def record_at(page: str, doi: str, version: str, network: Network) -> Record:
             f"doi:{doi} leads to {shown(page)}, no record of InvenioRDM (such as Zenodo), Dataverse or figshare",
             hint="give its files one by one, by url and sha256, or as manual",
         )
+    with service.understood():
+        _ = [file.hosted for file in record.files]
     if not record.files:
         raise SourceError(
             f"doi:{doi} has no files that everyone may read", hint="get them by hand, and name them as manual"

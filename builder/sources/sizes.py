@@ -32,10 +32,18 @@ class ToFetch:
 def locked_size(pin: Pin, store: Store) -> ToFetch | None:
     """What the lock says is to be fetched of something that is not whole in the store; None when it says nothing."""
     found = dict(_files(pin.resolved))
+    if _unknown(pin.resolved):
+        return None
     missing = {digest: size for digest, size in found.items() if not store.has(Digest(digest))}
     if not found or None in missing.values():
         return None
     return ToFetch(sum(size or 0 for size in missing.values()), is_exact=True)
+
+
+def _unknown(resolved: Mapping[str, str]) -> bool:
+    """Whether a part of a dataset is known by something else than the digest of a file (a commit, a record)."""
+    parts = {key.partition(".")[0] for key in resolved}
+    return any(part.isdecimal() and f"{part}.sha256" not in resolved for part in parts)
 
 
 def _files(resolved: Mapping[str, str]) -> Iterator[tuple[str, int | None]]:

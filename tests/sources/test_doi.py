@@ -130,7 +130,10 @@ def test_a_host_that_says_no(hosts: Hosts, store: Store, tmp_path: Path, status:
         lock_of(tmp_path, store, {"doi": DOI})
 
 
-@pytest.mark.parametrize("answer", [b"<html>", b"[1]", b'{"files": [{"key": 1}]}', b"\xff"])
+BAD = b'{"id": 1, "files": [{"key": "a", "size": 1, "checksum": "sha256:no"}]}'
+
+
+@pytest.mark.parametrize("answer", [b"<html>", b"[1]", b'{"files": [{"key": 1}]}', b"\xff", BAD])
 def test_an_answer_that_is_not_as_documented(hosts: Hosts, store: Store, tmp_path: Path, answer: bytes) -> None:
     hosts.invenio(DOI, "1234567", FILES)
     hosts.replies["/api/records/1234567"] = Reply(answer)
