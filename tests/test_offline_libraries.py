@@ -21,7 +21,7 @@ COMMIT = "0123456789abcdef0123456789abcdef01234567"
 MANIFEST = """\
 workshop: offline-libraries
 base: {debian: bookworm}
-packages: {python: [gensim, huggingface_hub, jax, kagglehub, keras, nltk, scikit-learn]}
+packages: {python: [gensim, huggingface_hub, jax, kagglehub, keras, nltk, scikit-learn, transformers]}
 services: {}
 repos:
   lab: {path: lab, data: {data/models: models}}
@@ -49,7 +49,10 @@ ASKED = {
         "import pathlib\n"
         "assert pathlib.Path(hf_hub_download('owner/name', 'deep/model.safetensors')).read_bytes() == b'tensors'\n"
         "folder = pathlib.Path(snapshot_download('owner/name'))\n"
-        "assert (folder / 'config.json').read_text() == '{}' and (folder / 'deep/model.safetensors').exists()"
+        "assert (folder / 'config.json').exists() and (folder / 'deep/model.safetensors').exists()"
+    ),
+    "transformers": (
+        "from transformers import AutoConfig\nassert AutoConfig.from_pretrained('owner/name').model_type == 'bert'"
     ),
     "the hub's own list of what is cached": (
         "from huggingface_hub import scan_cache_dir\n"
@@ -102,7 +105,7 @@ def write_workshop(folder: Path) -> Path:
     models = {
         "mnist.npz": DIGITS,
         "weights/net.h5": b"weights",
-        "config.json": b"{}",
+        "config.json": b'{"model_type": "bert"}',
         "deep/model.safetensors": b"tensors",
         "corpora/words/en": b"ape\nbee\n",
         "20news-bydate_py3.pkz": newsgroups(),
