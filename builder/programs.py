@@ -90,6 +90,7 @@ PROGRAMS = (
     _program("skopeo", "registry tests", "container images from a registry", "skopeo", "skopeo"),
     _program("docker-registry", "tests", "a registry to take images from", "docker-registry", ""),
     _program("sshd", "tests", "repos over ssh", "openssh-server", "openssh-server"),
+    _program("mkfs.xfs", "tests", "a disk that shares blocks (reflinks)", "xfsprogs", "xfsprogs"),
     _program("7z", "tests", "unpacking 7z archives", "7zip", "p7zip", "7zz", "7z", "7za"),
     _program("sudo", "tests", "working as an ordinary user", "sudo", "sudo"),
     _program("chromium", "tests", "opening the landing page", "chromium", "chromium", "chromium", "chromium-browser"),
