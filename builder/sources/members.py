@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import IO, Any, cast
 
 import zstandard
+from isal import igzip, isal_zlib
 
 from builder.files import CHUNK
 from builder.sources.ar import debian_data
@@ -39,7 +40,7 @@ _ZIP, _EMPTY_ZIP, _DEBIAN = b"PK\x03\x04", b"PK\x05\x06", b"!<arch>\n"
 _PACKED_STARTS = (_GZIP, _BZIP2, _XZ, _ZSTD, _ZIP, _EMPTY_ZIP, _DEBIAN, SEVEN_ZIP)
 UNREADABLE = (
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError, gzip.BadGzipFile, EOFError,
-    NotImplementedError, struct.error, UnicodeDecodeError,
+    NotImplementedError, struct.error, UnicodeDecodeError, isal_zlib.error,
 )  # fmt: skip
 
 
@@ -115,7 +116,7 @@ def _plain(file: IO[bytes]) -> Iterator[IO[bytes]]:
     file.seek(start)
     reader: Any = file
     if magic.startswith(_GZIP):
-        reader = gzip.GzipFile(fileobj=file)
+        reader = igzip.IGzipFile(fileobj=file)  # type: ignore[no-untyped-call]
     elif magic.startswith(_BZIP2):
         reader = bz2.BZ2File(file)
     elif magic.startswith(_XZ):
