@@ -74,11 +74,17 @@ def _together(failures: Sequence[tuple[str, BaseException]], total: int) -> Base
     if len(ours) == 1:
         message = f"{title}: {first}"
     else:
-        told = [f"{title}: {error}" + (f"\n    {error.hint}" if len(hints) > 1 else "") for title, error in ours]
+        told = [f"{title}: {_inner(error, has_hint=len(hints) > 1)}" for title, error in ours]
         message = f"{len(ours)} of {total} failed:\n  " + "\n  ".join(told)
     combined = type(first)(message, hint=first.hint if len(hints) == 1 else _EACH, where=first.where)
     combined.__cause__ = first
     return combined
+
+
+def _inner(error: BuilderError, *, has_hint: bool) -> str:
+    """A failure as an item of a list, its own list further in."""
+    text = error.message.replace("\n", "\n  ")
+    return f"{text}\n    {error.hint}" if has_hint and error.hint not in ("", _EACH) else text
 
 
 _EACH = "each failure is followed by what to do; what succeeded stays"
