@@ -40,6 +40,7 @@ EXPECTED: dict[str, set[str]] = {
     "kaggle:": {"a.csv"},
     "gdrive:": {"words.txt"},
     "manual:": {"a.txt", "b.txt"},
+    "concatenate:": {"words/all.txt"},
     "private:": {"words.txt"},
 }
 """The files that the block with these words must come to."""
