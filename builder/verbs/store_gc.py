@@ -44,6 +44,11 @@ def _collected(store: Store, dropped: tuple[Path, ...], *, delete: bool) -> Resu
     found = holdings(store)
     for path in sorted(forgotten - {one.manifest for one in found}):
         raise StoreError(f"no workshop with the manifest {path} uses the store", hint="python3 build.py store ls")
+    if delete and not found:
+        raise StoreError(
+            f"no workshop is known to use the store {store.root}, so everything in it would go",
+            hint="build each workshop once, then run this again; to drop it all, remove the folder",
+        )
     found = [one for one in found if one.manifest not in forgotten]
     stays = kept(found, store)
     if delete:

@@ -254,6 +254,14 @@ def test_a_damaged_tree_stops_gc_until_verify_set_it_aside(tmp_path: Path, store
     assert b"numbers" in objects(store).values()
 
 
+def test_a_store_nobody_is_known_to_use_is_not_emptied(store: Store, say: Call) -> None:
+    store.put_bytes(b"of a workshop that an older release built")
+    code, said = say("store", "gc", "--delete")
+    assert code == 7 and "build each workshop once" in said["error"]["hint"]
+    assert len(objects(store)) == 1
+    assert say("store", "gc")[1]["bytes"] > 0
+
+
 def test_mirrors_stay_while_a_lock_names_one_of_their_commits(tmp_path: Path, store: Store, say: Call) -> None:
     git = ["git", "-c", "user.name=A", "-c", "user.email=a@example.org", "-C"]
     for name in ("kept", "dropped", "inner"):
