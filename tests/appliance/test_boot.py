@@ -47,7 +47,8 @@ def virtualbox() -> Iterator[VirtualBox]:
 def test_it_boots_and_serves_the_workshop(disks: list[Path], tmp_path: Path, firmware: str) -> None:
     with booted(disks, tmp_path, firmware=firmware) as machine:
         assert machine.wait_for_http("/") == "<h1>Letters</h1>"
-        assert machine.wait_for_http("/repos/spelling/data/again.txt") == "word\n" * 5000
+        for path in ("/repos/spelling/data/again.txt", "/caches/keras/models/words.h5"):
+            assert machine.wait_for_http(path) == "word\n" * 5000
         assert TOKEN.search(machine.wait_for_console("token="))
 
 

@@ -39,7 +39,9 @@ def content(store: Store, notebook: bytes = b"{}") -> Content:
     cells, words = store.put_bytes(notebook), store.put_bytes(b"word\n" * 5000)
     repo = Tree.of([Entry("first.ipynb", cells.digest, cells.size), Entry("run.sh", cells.digest, cells.size, True)])
     data = Tree.of([Entry("all/words.txt", words.digest, words.size), Entry("again.txt", words.digest, words.size)])
-    return Content({"spelling": link_data("spelling", repo, {"data": "words"})}, {"words": data}, b"<h1>Letters</h1>")
+    repos = {"spelling": link_data("spelling", repo, {"data": "words"})}
+    caches = {"keras": Tree.of([Entry("models/words.h5", target="../../../data/words/again.txt")])}
+    return Content(repos, {"words": data}, b"<h1>Letters</h1>", caches)
 
 
 @dataclass(frozen=True)
