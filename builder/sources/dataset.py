@@ -114,12 +114,22 @@ def require_distinct(tree: Tree) -> Tree:
     for entry in tree.entries:
         folded = unicodedata.normalize("NFC", entry.path).casefold()
         if folded in seen:
-            raise SourceError(
-                f"the dataset holds {seen[folded]} and {entry.path}, which are one file on disks that ignore case",
-                hint="rename or remove one of them in the card's recipe",
-            )
+            raise _one_of_two(seen[folded], entry.path)
         seen[folded] = entry.path
+    for folded, path in seen.items():
+        folder = folded.rpartition("/")[0]
+        while folder:
+            if folder in seen:
+                raise _one_of_two(seen[folder], path)
+            folder = folder.rpartition("/")[0]
     return tree
+
+
+def _one_of_two(first: str, second: str) -> SourceError:
+    return SourceError(
+        f"the dataset holds {first} and {second}, of which disks that ignore case keep only one",
+        hint="rename or remove one of them in the card's recipe",
+    )
 
 
 def of_files(

@@ -33,12 +33,12 @@ from builder.sources.seven_zip import seven_zip_members
 from builder.sources.zstd import Zstandard
 from builder.store.trees import require_inside
 
-_TAR = re.compile(r".*\.(tar(\.\w+)?|t[bgx]z2?|tbz|tzst|whl|deb)", re.IGNORECASE)
+_TAR = re.compile(r".*\.(tar(\.\w+)?|t[bgx]z2?|tzst|whl|deb)", re.IGNORECASE)
 _PACKED = re.compile(r"(.+)\.(gz|bz2|xz|zst)", re.IGNORECASE)
 _GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
 _ZIP, _EMPTY_ZIP, _DEBIAN = b"PK\x03\x04", b"PK\x05\x06", b"!<arch>\n"
 _PACKED_STARTS = (_GZIP, _BZIP2, _XZ, _ZSTD, _ZIP, _EMPTY_ZIP, _DEBIAN, SEVEN_ZIP)
-UNREADABLE = (
+UNREADABLE: tuple[type[Exception], ...] = (  # type: ignore[assignment]  # isal's stub calls its error an instance
     tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, zstandard.ZstdError, gzip.BadGzipFile, EOFError,
     NotImplementedError, struct.error, UnicodeDecodeError, isal_zlib.error,
 )  # fmt: skip

@@ -354,11 +354,18 @@ def test_parts_that_are_known_are_not_brought_again_when_another_is_gone(
 
 
 @pytest.mark.parametrize(
-    "paths", [("a/Read.me", "a/READ.ME"), ("A/x", "a/x"), ("caf\u00e9", "cafe\u0301"), ("stra\u00dfe", "strasse")]
+    "paths",
+    [
+        ("a/Read.me", "a/READ.ME"),
+        ("A/x", "a/x"),
+        ("caf\u00e9", "cafe\u0301"),
+        ("stra\u00dfe", "strasse"),
+        ("Data", "data/x"),
+    ],
 )
 def test_paths_that_differ_only_by_case_are_refused(paths: tuple[str, str], store: Store) -> None:
     tree = tree_of(dict.fromkeys(paths, b"x"), store)
-    with pytest.raises(SourceError, match="one file on disks that ignore case") as caught:
+    with pytest.raises(SourceError, match="disks that ignore case keep only one") as caught:
         require_distinct(tree)
     assert caught.value.hint == "rename or remove one of them in the card's recipe"
     assert require_distinct(tree_of({"a/x": b"", "A/y": b"", "b": b""}, store))
