@@ -10,6 +10,7 @@ from builder.appliance.appliance import Appliance, build_appliance
 from builder.appliance.ovf import ApplianceSpec, Port
 from builder.content import libraries, settings
 from builder.content.layout import Content, is_written
+from builder.content.remote_login import remote_login
 from builder.digest import Digest
 from builder.image.archive import write_archive
 from builder.image.config import Healthcheck, Runtime
@@ -174,28 +175,17 @@ def _images(choice: Choice, image: Image, job: Job, out: Path) -> list[Made]:
 
 
 def _appliance(choice: Choice, content: Content, system: System, job: Job, out: Path) -> Made:
-    own = {**_settings(choice), **_ssh_settings(choice)}
+    own = {**_settings(choice), **_remote_login(choice)}
     layers = (*system.layers, *_home_layers(choice, job.store))
     built: Appliance = build_appliance(layers, own, content, appliance_spec(choice), job.store, job.journal, out)
     return Made("ova", built.path, built.digest, built.bytes, built.unpacked)
 
 
-def _ssh_settings(choice: Choice) -> dict[str, tuple[bytes, int]]:
-    """Who may log in, by key only; not in the home, whose group may write to it and which sshd therefore distrusts."""
+def _remote_login(choice: Choice) -> dict[str, tuple[bytes, int]]:
     ssh = choice.manifest.services.ssh
     if ssh is None:
         return {}
-    rules = (
-        "AuthorizedKeysFile /etc/ssh/authorized_keys.d/%u\nPasswordAuthentication no\n"
-        "KbdInteractiveAuthentication no\nPermitRootLogin no\n"
-    )
-    return {
-        f"etc/ssh/authorized_keys.d/{places.USER}": (
-            "".join(f"{key}\n" for key in ssh.authorized_keys).encode(),
-            0o644,
-        ),
-        "etc/ssh/sshd_config.d/workshop.conf": (rules.encode(), 0o644),
-    }
+    return remote_login(ssh.authorized_keys, settings.environment(jupyter_port(choice), _variables(choice)))
 
 
 def appliance_spec(choice: Choice) -> ApplianceSpec:

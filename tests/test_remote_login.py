@@ -63,6 +63,15 @@ def test_whoever_has_a_listed_key_is_the_attendee(machine: Machine, folder: Path
     assert done.stdout == "workshop\nfor everybody\n", done.stderr
 
 
+@pytest.mark.parametrize("shell", ["", "bash -lc "])
+def test_a_session_knows_what_jupyters_terminals_know(shell: str, machine: Machine, folder: Path) -> None:
+    done = login(
+        machine, folder, "workshop", f"{shell or 'eval '}'echo $HF_HUB_OFFLINE $VIRTUAL_ENV $PATH; command -v python'"
+    )
+    offline, venv, path = done.stdout.splitlines()[0].split()
+    assert offline == "1" and path.split(":")[0] == f"{venv}/bin", done.stderr
+
+
 @pytest.mark.parametrize("user", ["workshop", "root"])
 def test_no_password_is_even_asked_for(machine: Machine, folder: Path, user: str) -> None:
     done = login(machine, folder, user, "true", PubkeyAuthentication="no")
