@@ -15,7 +15,7 @@ REGISTRIES = [
         ("pypi", "org"), ("pythonhosted", "org"), ("npmjs", "org"), ("npmjs", "com"), ("deb", "debian", "org"),
         ("security", "debian", "org"), ("snapshot", "debian", "org"), ("archive", "ubuntu", "com"),
         ("fedoraproject", "org"), ("docker", "io/"), ("quay", "io"), ("ghcr", "io"), ("gcr", "io"),
-        ("huggingface", "co"), ("yarnpkg", "com"), ("jsdelivr", "net"), ("unpkg", "com"), ("anaconda", "org"),
+        ("yarnpkg", "com"), ("jsdelivr", "net"), ("unpkg", "com"), ("anaconda", "org"),
     )
 ]  # fmt: skip
 PATTERN = re.compile("|".join(re.escape(name) for name in REGISTRIES))
