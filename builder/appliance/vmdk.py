@@ -2,17 +2,12 @@
 
 "Virtual Disk Format 5.0" (VMware), streamOptimized: header, descriptor, then every grain (64 KiB) that is not all zeros
 behind a marker, ascending; after each 512 grains their table; at the end the directory, a footer and a closing marker.
-Equal disks give equal bytes, whatever the number of cores.
+Equal disks give equal bytes, whatever the number of cores and whatever is taken over from an earlier file.
 """
 
 from __future__ import annotations
 
-import errno
-import os
 import struct
-from collections import deque
-from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
 from itertools import groupby
@@ -20,28 +15,21 @@ from pathlib import Path
 from typing import IO
 from uuid import UUID
 
-import deflate
-
+from builder.appliance.earlier import reusing
+from builder.appliance.grains import GRAIN, SECTOR, SMALL, Deflater, Pack, batches
 from builder.digest import Digest
 from builder.store.objects import Blob
 
-SECTOR = 512
-GRAIN = 128 * SECTOR
 TABLE = 512
 """Grains a grain table knows."""
-BATCH = 64
-"""Grains a thread takes at once: 4 MiB, so that a few in flight stay small."""
-LEVEL = 6
 OVERHEAD = 128
 """Sectors before the first grain."""
 AT_END = 0xFFFFFFFFFFFFFFFF
 MAGIC = 0x564D444B
 FLAGS = 1 | 1 << 16 | 1 << 17  # line ends are tested, grains are deflated, markers are there
 HEADER = struct.Struct("<IIIQQQQIQQQB4sH")
-GRAIN_MARKER = struct.Struct("<QI")
 MARKER = struct.Struct("<QII")
 END, GRAIN_TABLE, DIRECTORY, FOOTER = range(4)
-ZEROS = bytes(GRAIN)
 
 
 @dataclass(frozen=True)
@@ -62,7 +50,7 @@ class _Sink:
         self.hasher = sha256()
 
     def put(self, data: bytes) -> None:
-        padded = data + bytes(-len(data) % SECTOR)
+        padded = data + bytes(-len(data) % SECTOR) if len(data) % SECTOR else data
         self.file.write(padded)
         self.hasher.update(padded)
         self.sectors += len(padded) // SECTOR
@@ -75,15 +63,21 @@ class _Sink:
         return start
 
 
-def write_vmdk(raw: Path, sink: IO[bytes], uuid: UUID, *, level: int = LEVEL) -> Vmdk:
-    """Write the disk image `raw`, whose size is a multiple of 512 bytes, as a VMDK; holes are not read."""
+def write_vmdk(
+    raw: Path, sink: IO[bytes], uuid: UUID, *, deflater: Deflater = SMALL, earlier: Path | None = None
+) -> Vmdk:
+    """Write the disk image `raw`, whose size is a multiple of 512 bytes, as a VMDK; holes are not read.
+
+    Grains that the VMDK at `earlier`, made by the same deflater, holds too are taken over: the bytes stay the same.
+    """
     size = raw.stat().st_size
     if size % SECTOR or size == 0:
         raise ValueError(f"{raw} has {size} bytes, which is no number of sectors")
     out = _Sink(sink)
     out.put(_header(size // SECTOR, AT_END))
     out.put(_descriptor(size // SECTOR, uuid).ljust((OVERHEAD - 1) * SECTOR, b"\0"))
-    directory, used = _put_grains(out, raw, size, level)
+    with reusing(earlier, deflater.pack) as pack:
+        directory, used = _put_grains(out, raw, size, pack)
     entries = struct.pack(f"<{len(directory)}I", *directory)
     start = out.mark(DIRECTORY, -(-len(entries) // SECTOR), entries)
     out.mark(FOOTER, 1, _header(size // SECTOR, start))
@@ -91,57 +85,20 @@ def write_vmdk(raw: Path, sink: IO[bytes], uuid: UUID, *, level: int = LEVEL) ->
     return Vmdk(Blob(Digest(out.hasher.hexdigest()), out.sectors * SECTOR), size, used)
 
 
-def _put_grains(out: _Sink, raw: Path, size: int, level: int) -> tuple[list[int], int]:
+def _put_grains(out: _Sink, raw: Path, size: int, pack: Pack) -> tuple[list[int], int]:
     """Write all grains and, after the last of each 512, their table; say where the tables are and what grains hold."""
     directory = [0] * -(-size // (GRAIN * TABLE))
     used = 0
-    for number, group in groupby(_grains(raw, size, level), lambda grain: grain[0] // TABLE):
+    filled = (batch for batch in batches(raw, size, pack) if batch.starts)
+    for number, group in groupby(filled, lambda batch: min(batch.starts) // TABLE):
         table = [0] * TABLE
-        for grain, packed in group:
-            table[grain % TABLE] = out.sectors
-            out.put(GRAIN_MARKER.pack(grain * GRAIN // SECTOR, len(packed)) + packed)
-            used += GRAIN
+        for batch in group:
+            for grain, start in batch.starts.items():
+                table[grain % TABLE] = out.sectors + start
+            out.put(batch.data)
+            used += GRAIN * len(batch.starts)
         directory[number] = out.mark(GRAIN_TABLE, TABLE * 4 // SECTOR, struct.pack(f"<{TABLE}I", *table))
     return directory, used
-
-
-def _grains(raw: Path, size: int, level: int) -> Iterator[tuple[int, bytes]]:
-    """Number and deflated bytes of every grain that is not all zeros, ascending."""
-    workers = os.cpu_count() or 1
-    pending: deque[Future[list[tuple[int, bytes]]]] = deque()
-    with raw.open("rb", buffering=0) as file, ThreadPoolExecutor(workers) as pool:
-        for first in _batches(file.fileno(), size):
-            pending.append(pool.submit(_deflate, file.fileno(), first, level))
-            if len(pending) > 2 * workers:
-                yield from pending.popleft().result()
-        while pending:
-            yield from pending.popleft().result()
-
-
-def _batches(descriptor: int, size: int) -> Iterator[int]:
-    """Where a batch starts (in grains) that has data, as the file system knows it."""
-    step = GRAIN * BATCH
-    position = 0
-    while position < size:
-        try:
-            data = os.lseek(descriptor, position, os.SEEK_DATA)
-        except OSError as error:
-            if error.errno == errno.ENXIO:  # only a hole is left
-                return
-            raise
-        batch = data // step
-        yield batch * BATCH
-        position = (batch + 1) * step
-
-
-def _deflate(descriptor: int, first: int, level: int) -> list[tuple[int, bytes]]:
-    data = memoryview(os.pread(descriptor, GRAIN * BATCH, first * GRAIN))
-    found = []
-    for number in range(-(-len(data) // GRAIN)):
-        grain = bytes(data[number * GRAIN : (number + 1) * GRAIN]).ljust(GRAIN, b"\0")
-        if grain != ZEROS:
-            found.append((first + number, bytes(deflate.zlib_compress(grain, level))))
-    return found
 
 
 def _header(sectors: int, directory: int) -> bytes:
