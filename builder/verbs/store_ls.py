@@ -57,13 +57,15 @@ def _listing_text(store: Store, found: list[Holding], listed: Listing, rows: Row
     records = ", ".join(f"{count} {kind}" for kind, count in listed.records.items())
     lines += [f"records: {records or 'none'}"]
     lines += [f"not ours, in objects/: {len(listed.foreign)}"] if listed.foreign else []
-    for one in found:
+    for one in (one for one in found if one.state != "gone"):
         state = "" if one.state == "here" else f" ({one.state})"
         locked = time.strftime(" locked %Y-%m-%d", time.localtime(one.locked_at)) if one.locked_at else ""
         lines += ["", f"{one.name}{state}: {one.manifest}{locked}"]
         mine = [(what, share) for holding, what, share in rows if holding is one]
         width = max((len(what) for what, _ in mine), default=0)
         lines += [f"  {what:{width}}  {_share_text(share)}" for what, share in mine]
+    gone = sum(one.state == "gone" for one in found)
+    lines += ["", f"of {gone} workshops that are gone nothing is kept: store gc"] if gone else []
     return "\n".join([*lines, "", f"saved by keeping equal files once: {size_text(listed.saved)}"])
 
 
@@ -71,4 +73,5 @@ def _share_text(share: Share) -> str:
     if not share.is_here:
         return "not in the store"
     absent = f", {size_text(share.distinct - share.here)} not in the store" if share.here < share.distinct else ""
-    return f"{size_text(share.bytes):>8} in {share.files} files, {size_text(share.shared)} shared{absent}"
+    shared = f", {size_text(share.shared)} shared" if share.shared else ""
+    return f"{size_text(share.bytes):>8} in {share.files} {'file' if share.files == 1 else 'files'}{shared}{absent}"
