@@ -24,6 +24,7 @@ VERBS = {
     "fetch": "Bring everything locked into the store.",
     "tree": "Lay out repos with their data links in a local folder.",
     "build": "Make the profile's outputs.",
+    "check": "Hold what was built, or comes from elsewhere, against the rules it must keep.",
     "store": "Look into the store, verify it, free what nothing needs, share it.",
     "doctor": "Tell whether this machine is able, what is missing, and how to get it.",
     "test": "Install what the tests need and run them.",

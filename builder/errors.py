@@ -91,6 +91,13 @@ class OutputError(BuilderError):
     exit_code = 11
 
 
+class CheckError(BuilderError):
+    """Something that was checked breaks a rule, or does not do what it is for."""
+
+    kind = "check"
+    exit_code = 12
+
+
 def failure_json(error: BuilderError) -> dict[str, str]:
     """An error as the command's JSON shows it."""
     return {"kind": error.kind, "message": error.message, "hint": error.hint, "where": error.where}

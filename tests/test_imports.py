@@ -19,6 +19,7 @@ ORDER = (
     {"system"},
     {"image"},
     {"appliance"},
+    {"check"},
     {"preparation", "pipeline", "plan", "doctor", "holdings", "remote", "exchange"},
     {"result", "terminal", "options"},
     {"verbs"},

@@ -17,7 +17,7 @@ from builder.digest import Digest
 from builder.errors import BudgetError, BuilderError
 from builder.options import Options, verb
 from builder.result import Output, Result
-from builder.verbs import store
+from builder.verbs import check, store
 
 ROOT = Path(__file__).parents[2]
 CODES = {
@@ -32,10 +32,16 @@ CODES = {
     "missing-program": 9,
     "engine": 10,
     "output": 11,
+    "check": 12,
 }
 KINDS = [BuilderError, *(kind for kind in vars(errors).values() if kind in BuilderError.__subclasses__())]
 
-ALL_VERBS = [*(name for name in cli.VERBS if name != "store"), *(f"store {name}" for name in store.command.commands)]
+GROUPS = {"store": store.command, "check": check.command}
+"""Verbs that have verbs of their own."""
+ALL_VERBS = [
+    *(name for name in cli.VERBS if name not in GROUPS),
+    *(f"{name} {own}" for name, group in GROUPS.items() for own in group.commands),
+]
 
 Install = Callable[[Callable[[Options], Result]], None]
 
