@@ -7,6 +7,7 @@ from pathlib import Path
 
 from builder import places
 from builder.appliance.appliance import Appliance, build_appliance
+from builder.appliance.grains import FAST, SMALL
 from builder.appliance.ovf import ApplianceSpec, Port
 from builder.content import libraries, settings
 from builder.content.layout import Content, is_written
@@ -177,7 +178,8 @@ def _images(choice: Choice, image: Image, job: Job, out: Path) -> list[Made]:
 def _appliance(choice: Choice, content: Content, system: System, job: Job, out: Path) -> Made:
     own = {**_settings(choice), **_remote_login(choice)}
     layers = (*system.layers, *_home_layers(choice, job.store))
-    built: Appliance = build_appliance(layers, own, content, appliance_spec(choice), job.store, job.journal, out)
+    spec, deflater = appliance_spec(choice), FAST if job.is_fast else SMALL
+    built: Appliance = build_appliance(layers, own, content, spec, job.store, job.journal, out, deflater)
     return Made("ova", built.path, built.digest, built.bytes, built.unpacked)
 
 

@@ -28,7 +28,10 @@ from builder.system.workplace import Workplace
 
 @dataclass(frozen=True)
 class Job:
-    """One call's choices: which workshop, where its bytes and its programs' logs are kept, and how strict to be."""
+    """One call's choices: which workshop, where its bytes and its programs' logs are kept, and how strict to be.
+
+    One that is fast is content with a larger appliance.
+    """
 
     manifest: Path
     profile: str | None
@@ -39,6 +42,7 @@ class Job:
     engine: str = "auto"
     update: tuple[str, ...] = ()
     logs: Path = Path("out/logs")
+    is_fast: bool = False
 
     @property
     def lock_path(self) -> Path:

@@ -1,21 +1,21 @@
 """The appliance made whole: two disks, each kept in the store by what it was made of, and one `.ova` file.
 
 The system disk changes with packages and settings, the content disk with repos and datasets; after an edit in a
-notebook only the latter is made again.
+notebook only the latter is made again, and of it only what changed is deflated.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from uuid import NAMESPACE_OID, UUID, uuid5
+from uuid import UUID
 
 from builder import places
 from builder.appliance import nodes as table
 from builder.appliance.disk import write_system_disk
 from builder.appliance.ext4 import volume_for, write_ext4
+from builder.appliance.grains import SMALL, Deflater
 from builder.appliance.guest import (
     CONTENT_LABEL,
     JUPYTER,
@@ -25,21 +25,15 @@ from builder.appliance.guest import (
     guest_links,
     system_links,
 )
+from builder.appliance.kept import DiskShop, kept_disk
 from builder.appliance.ova import write_ova
 from builder.appliance.ovf import ApplianceSpec, Disk, describe
 from builder.appliance.rootfs import read_layers
-from builder.appliance.vmdk import write_vmdk
 from builder.content.layout import Content
 from builder.digest import Digest, key_of
 from builder.progress import Journal
 from builder.store.layers import Layer
-from builder.store.objects import Blob, Store
-
-FORMAT = 1
-"""Raised when the same inputs are to give other bytes."""
-
-MakeDisk = Callable[[Path, Path, UUID], None]
-"""Makes the raw disk at the first path, with a folder for scratch, for a UUID."""
+from builder.store.objects import Store
 
 
 @dataclass(frozen=True)
@@ -60,6 +54,7 @@ def build_appliance(
     store: Store,
     journal: Journal,
     out: Path,
+    deflater: Deflater = SMALL,
 ) -> Appliance:
     """Write `out/<name>.ova`.
 
@@ -68,9 +63,10 @@ def build_appliance(
     """
     forward = spec.ports[JUPYTER].host if JUPYTER in spec.ports else None
     files = {**settings, **guest_files(spec.title, forward)}
+    shop = DiskShop(store, journal, deflater)
     disks = (
-        _system_disk(system, files, guest_links(forward), spec, store, journal),
-        _content_disk(content, spec, store, journal),
+        _system_disk(system, files, guest_links(forward), spec, shop),
+        _content_disk(content, spec, shop),
     )
     return _archive(spec, disks, store, journal, out / f"{spec.name}.ova")
 
@@ -80,11 +76,10 @@ def _system_disk(
     files: Mapping[str, tuple[bytes, int]],
     links: dict[str, str],
     spec: ApplianceSpec,
-    store: Store,
-    journal: Journal,
+    shop: DiskShop,
 ) -> Disk:
     def make(raw: Path, scratch: Path, uuid: UUID) -> None:
-        nodes = read_layers(system, store, scratch / "layers")
+        nodes = read_layers(system, shop.store, scratch / "layers")
         table.add_files(nodes, files, scratch / "files")
         add_links(nodes, links | system_links(nodes))
         home = table.folder(0o775, places.UID, places.GID)
@@ -99,14 +94,14 @@ def _system_disk(
         "links": links,
         "room": spec.room,
     }
-    return _disk("system disk", f"{spec.name}-system.vmdk", inputs, make, store, journal)
+    return kept_disk("system disk", f"{spec.name}-system.vmdk", inputs, make, shop)
 
 
-def _content_disk(content: Content, spec: ApplianceSpec, store: Store, journal: Journal) -> Disk:
+def _content_disk(content: Content, spec: ApplianceSpec, shop: DiskShop) -> Disk:
     def make(raw: Path, scratch: Path, uuid: UUID) -> None:
         page = scratch / "page"
         page.write_bytes(content.page)
-        nodes = table.content_nodes(content, page, store)
+        nodes = table.content_nodes(content, page, shop.store)
         volume = volume_for(nodes, CONTENT_LABEL, uuid, spec.room)
         with raw.open("xb") as file:
             file.truncate(volume.size)
@@ -117,32 +112,7 @@ def _content_disk(content: Content, spec: ApplianceSpec, store: Store, journal: 
         "page": Digest.of(content.page).hex,
         "room": spec.room,
     }
-    return _disk("content disk", f"{spec.name}-content.vmdk", inputs, make, store, journal)
-
-
-def _disk(what: str, file: str, inputs: dict[str, Any], make: MakeDisk, store: Store, journal: Journal) -> Disk:
-    """The disk made from these inputs before, or made now."""
-    key = key_of({"format": FORMAT, "what": what, **inputs})
-    uuid = uuid5(NAMESPACE_OID, key)
-    with journal.stage(what) as running:
-        known = store.recall("disk", key)
-        if known is not None and store.has(Digest(known["digest"])):
-            running.cached = True
-        else:
-            known = _make_vmdk(make, uuid, store)
-            store.remember("disk", key, known)
-        running.bytes_in, running.bytes_out = known["capacity"], known["size"]
-    return Disk(file, Blob(Digest(known["digest"]), known["size"]), known["capacity"], known["used"], uuid)
-
-
-def _make_vmdk(make: MakeDisk, uuid: UUID, store: Store) -> dict[str, Any]:
-    with store.scratch("disk") as scratch:
-        raw, packed = scratch / "raw", scratch / "vmdk"
-        make(raw, scratch, uuid)
-        with packed.open("xb") as sink:
-            made = write_vmdk(raw, sink, uuid)
-        store.adopt(packed, made.blob.digest)
-    return {"digest": made.blob.digest.hex, "size": made.blob.size, "capacity": made.capacity, "used": made.used}
+    return kept_disk("content disk", f"{spec.name}-content.vmdk", inputs, make, shop)
 
 
 def _archive(spec: ApplianceSpec, disks: tuple[Disk, ...], store: Store, journal: Journal, path: Path) -> Appliance:

@@ -11,7 +11,7 @@ import struct
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import deflate
@@ -33,10 +33,10 @@ Pack = Callable[[bytes | memoryview], bytes | bytearray]
 
 @dataclass(frozen=True)
 class Deflater:
-    """How grains are deflated; `name` differs where the bytes may."""
+    """How grains are deflated; the bytes of two of the same name are the same."""
 
     name: str
-    pack: Pack
+    pack: Pack = field(compare=False)
 
 
 SMALL = Deflater(f"libdeflate {deflate.__version__} 5", lambda grain: deflate.zlib_compress(grain, 5))
