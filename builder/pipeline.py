@@ -11,6 +11,7 @@ from builder.appliance.grains import FAST, SMALL
 from builder.appliance.ovf import ApplianceSpec, Port
 from builder.content import libraries, settings
 from builder.content.layout import Content, is_written
+from builder.content.published import write_published
 from builder.content.remote_login import remote_login
 from builder.digest import Digest
 from builder.image.archive import write_archive
@@ -45,6 +46,16 @@ class Made:
 
 def make(job: Job, ready: Prepared, out: Path) -> tuple[Made, ...]:
     """Make a profile's outputs in `out`; each appears whole or not at all."""
+    made: list[Made] = []
+    if set(ready.choice.outputs) != {"updates"}:
+        made += _with_system(job, ready, out)
+    if "updates" in ready.choice.outputs:
+        made.append(_updates(ready.choice, ready.content, job, out))
+    job.store.settle()
+    return tuple(made)
+
+
+def _with_system(job: Job, ready: Prepared, out: Path) -> list[Made]:
     choice = ready.choice
     bench = bench_of(job)
     system = system_of(choice, ready.lock.base, bench)
@@ -55,8 +66,7 @@ def make(job: Job, ready: Prepared, out: Path) -> tuple[Made, ...]:
         made.append(
             _appliance(choice, ready.content, build_appliance_system(system, bench, ssh=_has_ssh(choice)), job, out)
         )
-    job.store.settle()
-    return tuple(made)
+    return made
 
 
 def output_name(choice: Choice) -> str:
@@ -82,9 +92,9 @@ def _has_ssh(choice: Choice) -> bool:
 def image_of(choice: Choice, content: Content, system: System, store: Store, journal: Journal) -> Image:
     """The image of a choice: the system, a layer for each dataset and each repo, then caches, settings and page."""
     layers = list(system.layers)
-    for folder, tree in content.folders().items():
+    for folder, tree in content.guest_folders().items():
         kind, _, name = folder.partition("/")
-        note = f"{WORDS[kind]} {name}"
+        note = f"{WORDS[kind]} {name}" if name else "originals"
         with journal.stage(f"layer {note}") as stage:
             place = f"{places.ROOT}/{folder}"
             if is_written(folder):
@@ -181,6 +191,14 @@ def _appliance(choice: Choice, content: Content, system: System, job: Job, out: 
     spec, deflater = appliance_spec(choice), FAST if job.is_fast else SMALL
     built: Appliance = build_appliance(layers, own, content, spec, job.store, job.journal, out, deflater)
     return Made("ova", built.path, built.digest, built.bytes, built.unpacked)
+
+
+def _updates(choice: Choice, content: Content, job: Job, out: Path) -> Made:
+    with job.journal.stage("updates") as stage:
+        folder = out / f"{output_name(choice)}.updates"
+        published = write_published(content, folder, job.store)
+        stage.bytes_out = published.size
+    return Made("updates", folder, published.digest, published.size)
 
 
 def _remote_login(choice: Choice) -> dict[str, tuple[bytes, int]]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from builder.content.caches import caches_of
+from builder.content.edition import edition_json, state_tree
 from builder.content.layout import Content, link_data
 from builder.content.libraries import environment_script
 from builder.content.page import page_of
@@ -19,7 +20,7 @@ from builder.sources.lock import pruned, resolve
 from builder.sources.source import Network
 from builder.sources.wanted import names_of
 from builder.store.objects import Store
-from builder.store.trees import get_tree
+from builder.store.trees import Tree, get_tree
 from builder.system.base import BASE, resolve_base
 from builder.system.build import Workbench
 from builder.system.choose import choose_engine
@@ -132,7 +133,10 @@ def content_of(choice: Choice, lock: Lock, store: Store) -> Content:
     page = page_of(choice, own, datasets, store)
     store.hold(store.put_bytes(page))
     caches = caches_of(choice.datasets, datasets, lock.datasets, store)
-    return Content(repos, datasets, page, caches, environment_script(choice.datasets))
+    edition = edition_json(choice, repos, datasets)
+    has_command = choice.manifest.services.jupyter is not None
+    state = state_tree(edition, repos, store) if has_command else Tree(())
+    return Content(repos, datasets, page, caches, environment_script(choice.datasets), edition, state)
 
 
 def bench_of(job: Job) -> Workbench:

@@ -40,7 +40,7 @@ STANDARD_ONLY = {
     "environment.py",
 }
 # What stands in `guest` runs inside images, with the packages that are there.
-MODULES = sorted(path for path in (ROOT / "builder").rglob("*.py") if path.parent.name != "guest")
+MODULES = sorted(path for path in (ROOT / "builder").rglob("*.py") if "guest" not in path.parts)
 
 
 def part_of(path: Path) -> str:

@@ -94,8 +94,8 @@ def test_libraries_are_told_where_to_look_and_find_links_to_the_data_there(small
         info = members[f"srv/workshop/caches/{library}"].info
         assert (info.mode, info.uid, info.gid) == expected
     assert notes == [
-        "dataset weights", "dataset words", "cache keras", "cache sklearn", "repo lab", "links in the home",
-        "settings and landing page",
+        "dataset weights", "dataset words", "cache keras", "cache sklearn", "repo lab", "originals",
+        "links in the home", "settings and landing page",
     ]  # fmt: skip
 
 
@@ -103,7 +103,7 @@ def test_a_workshop_without_caches_has_no_trace_of_them(small: Path) -> None:
     (small.parent / "datasets/weights.yaml").write_text(CARD[: CARD.index("caches")])
     config, members, notes = config_of(small)
     assert not [path for path in members if "caches" in path or path.startswith("home/")]
-    assert len(notes) == 4 and not any("KERAS" in one for one in config["Env"])
+    assert len(notes) == 5 and not any("KERAS" in one for one in config["Env"])
 
 
 @pytest.mark.slow

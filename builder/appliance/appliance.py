@@ -108,7 +108,7 @@ def _content_disk(content: Content, spec: ApplianceSpec, shop: DiskShop) -> Disk
         write_ext4(nodes, raw, volume, scratch)
 
     inputs = {
-        "trees": {folder: tree.digest.hex for folder, tree in content.folders().items()},
+        "trees": {folder: tree.digest.hex for folder, tree in content.guest_folders().items()},
         "page": Digest.of(content.page).hex,
         "room": spec.room,
     }

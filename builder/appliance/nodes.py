@@ -68,7 +68,7 @@ def content_nodes(content: Content, page: Path, store: Store) -> Nodes:
     nodes: Nodes = {root: folder(), f"{root}/{places.DATA}": folder()}
     nodes[f"{root}/{places.REPOS}"] = folder(0o775, places.UID, places.GID)
     nodes[f"{root}/{places.PAGE}"] = Node(stat.S_IFREG | 0o644, source=page, size=len(content.page))
-    for below, tree in content.folders().items():
+    for below, tree in content.guest_folders().items():
         base, is_data = f"{root}/{below}", not is_written(below)
         made = folder() if is_data else folder(0o775, places.UID, places.GID)
         add_parents(nodes, base, folder())

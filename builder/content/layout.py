@@ -27,6 +27,7 @@ class Content:
     """Everything that stands under the workshop's root; `repos` hold their data links already.
 
     `environment` is the script that tells a shell in a local tree where libraries find data; empty where none is told.
+    `edition` says all of it by digest; `state` is what `workshop` in a guest starts from, empty where there is none.
     """
 
     repos: Mapping[str, Tree]
@@ -34,12 +35,19 @@ class Content:
     page: bytes
     caches: Mapping[str, Tree] = field(default_factory=dict)
     environment: bytes = b""
+    edition: bytes = b""
+    state: Tree = field(default_factory=lambda: Tree(()))
 
     def folders(self) -> dict[str, Tree]:
         """Each tree by its folder below the root: datasets in order of name, what libraries look for, repos."""
         data = {f"{places.DATA}/{name}": tree for name, tree in sorted(self.datasets.items())}
         data |= {f"{places.CACHES}/{name}": tree for name, tree in sorted(self.caches.items())}
         return data | {f"{places.REPOS}/{name}": tree for name, tree in sorted(self.repos.items())}
+
+    def guest_folders(self) -> dict[str, Tree]:
+        """What stands in image and appliance: the same, and below the repos' folder what `workshop` starts from."""
+        state = {places.REPOS: self.state} if self.state.entries else {}
+        return self.folders() | state
 
     def missing(self, store: Store) -> list[Entry]:
         """What of all this the store does not hold."""

@@ -14,14 +14,21 @@ from builder import places
 
 START = "usr/local/bin/workshop-start"
 HEALTH = "usr/local/bin/workshop-health"
+COMMAND = "usr/local/bin/workshop"
 TOKEN = "var/lib/workshop/token"
 ENVIRONMENT = f"{places.SETTINGS}/environment"
+AT_HOME = (
+    "__init__.py", "changes.py", "command.py", "edition.py", "home.py", "journal.py", "merge.py", "notebook.py",
+    "supply.py", "web.py",
+)  # fmt: skip
 JUPYTER_FILES = {
     "etc/jupyter/jupyter_server_config.py": ("jupyter_server_config.py", 0o644),
     "etc/jupyter/labconfig/page_config.json": ("page_config.json", 0o644),
     "usr/local/lib/workshop/workshop_page.py": ("workshop_page.py", 0o644),
     START: ("workshop-start", 0o755),
     HEALTH: ("workshop-health", 0o755),
+    COMMAND: ("workshop", 0o755),
+    **{f"usr/local/lib/workshop/at_home/{name}": (f"at_home/{name}", 0o644) for name in AT_HOME},
 }
 OFFLINE = {
     "HF_DATASETS_OFFLINE": "1",

@@ -71,6 +71,14 @@ def web_address(text: str) -> str:
     return text
 
 
+def secure_address(text: str) -> str:
+    """An https address of a folder: what comes from there is trusted because nobody could change it on the way."""
+    web_address(text)
+    if not text.startswith("https://") or urlsplit(text).query or urlsplit(text).fragment:
+        raise wrong(f"{text!r} must be the address of a folder that starts with https://, without ? and #")
+    return text
+
+
 def data_address(text: str) -> str:
     """An http, https or ftp address, or one of an object store: s3, gs, az, abfs."""
     scheme = text.partition("://")[0]
@@ -168,6 +176,7 @@ Line = Annotated[str, matching(r"[^\n\x85\u2028\u2029]*\S[^\n\x85\u2028\u2029]*"
 PlainPath = Annotated[str, AfterValidator(plain_path)]
 HostPath = Annotated[str, AfterValidator(host_path)]
 WebAddress = Annotated[str, AfterValidator(web_address)]
+SecureAddress = Annotated[str, AfterValidator(secure_address)]
 Addresses = Annotated[
     tuple[str, ...],
     BeforeValidator(addresses_of),

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StrictInt
 
-from builder.manifest.fields import Line, Name, Size, Version, WorkshopName, at_least, matching
+from builder.manifest.fields import Line, Name, SecureAddress, Size, Version, WorkshopName, at_least, matching
 from builder.manifest.packages import Packages
 from builder.manifest.profile import Profile, private_repos, profile_rules
 from builder.manifest.repo import Repo, one_of_schema, source_rules
@@ -90,6 +90,7 @@ class Manifest(Strict, title="Workshop manifest"):
     version: Version = Field("0", description='Its version, in quotes: "2026.11"')
     description: str = Field("", description="What it is about, for the landing page")
     help: tuple[Line, ...] = Field((), description="Where attendees get help: addresses or sentences")
+    published: SecureAddress | None = Field(None, description="Where what the output `updates` makes can be had: https")
     base: Base = Field(description="What the system starts from")
     packages: Packages = Field(Packages(), description="What is installed")
     services: Services = Field(Services(jupyter=Jupyter()), description="What answers on a port")
@@ -103,9 +104,18 @@ class Manifest(Strict, title="Workshop manifest"):
         repos = repos if isinstance(repos, dict) else {}
         if isinstance(raw.get("profiles"), dict):
             yield from profile_rules(raw["profiles"], repos)
+            yield from _updates_rules(raw)
         elif "profiles" not in raw:
             for name in private_repos(repos):
                 yield (
                     ("repos", name, "private"),
                     "needs a profile that may hold it: profiles: {default: {private: true}}",
                 )
+
+
+def _updates_rules(raw: Mapping[str, Any]) -> Iterator[Rule]:
+    """Without an address nobody who has the workshop would find what is made to be published."""
+    for name, profile in raw["profiles"].items():
+        outputs = profile.get("outputs") if isinstance(profile, dict) else None
+        if isinstance(outputs, list) and "updates" in outputs and not raw.get("published"):
+            yield ("profiles", name, "outputs"), "has updates, which need published: the address they will stand at"

@@ -12,8 +12,9 @@ from builder.manifest.fields import Name, Size
 from builder.manifest.licences import Licences
 from builder.manifest.strict import Rule, Strict
 
-Output = Literal["oci", "docker", "ova"]
+Output = Literal["oci", "docker", "ova", "updates"]
 OUTPUTS: tuple[Output, ...] = ("oci", "docker", "ova")
+"""What is made unless a profile says otherwise."""
 LATER_OUTPUTS = ("kit",)
 
 

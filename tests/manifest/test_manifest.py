@@ -205,7 +205,13 @@ MISTAKES = {
     "profiles: {}": "profiles: must not be empty",
     "profiles: {p: {outputs: []}}": "profiles.p.outputs: must not be empty",
     "profiles: {p: {outputs: [kit]}}": "profiles.p.outputs[0]: kit comes with a later release; use oci, docker, ova",
-    "profiles: {p: {outputs: [iso]}}": "outputs[0]: 'iso' is not possible here; use 'oci', 'docker' or 'ova'",
+    "published: http://example.org/w": "published: 'http://example.org/w' must be the address of a folder that starts "
+    "with https://, without ? and #",
+    "published: https://example.org/w?x": "starts with https://, without ? and #",
+    "profiles: {p: {outputs: [updates]}}": "profiles.p.outputs: has updates, which need published: the address they "
+    "will stand at",
+    "profiles: {p: {outputs: [iso]}}": "outputs[0]: 'iso' is not possible here; use 'oci', 'docker', 'ova' "
+    "or 'updates'",
     "profiles: {p: {outputs: [oci, oci]}}": "profiles.p.outputs[1]: 'oci' stands there twice",
     "profiles: {p: {with: [a], without: [a]}}": "profiles.p.without: stands beside with; give only one of the two",
     "profiles: {p: {budget: 4}}": "profiles.p.budget: 4 is no size; write it like 4 GB or 500 MB",
