@@ -51,7 +51,7 @@ class Job:
 
     @property
     def network(self) -> Network:
-        return Network(is_offline=self.offline)
+        return Network(is_offline=self.offline, arrived=self.journal.arrive)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+TOLD_EVERY = 0.25
+"""Seconds between two words about bytes under way."""
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -21,11 +24,12 @@ class Stage:
 
 @dataclass(frozen=True)
 class Event:
-    """A stage that started (`done` False) or ended, or a remark (`text` only)."""
+    """A stage that started (`done` False) or ended, a remark (`text` only), or how many bytes came from outside."""
 
     stage: Stage | None = None
     done: bool = False
     text: str = ""
+    arrived: int = 0
 
 
 class Running:
@@ -49,6 +53,8 @@ class Journal:
     listener: Callable[[Event], None] = _silent
     stages: list[Stage] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    arrived: int = 0
+    _told: float = 0.0
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Running]:
@@ -66,6 +72,14 @@ class Journal:
         )
         self.stages.append(done)
         self.listener(Event(stage=done, done=True))
+
+    def arrive(self, count: int) -> None:
+        """So many more bytes came from outside; called for every piece, from any thread, and told now and then."""
+        self.arrived += count
+        now = time.monotonic()
+        if now - self._told >= TOLD_EVERY:
+            self._told = now
+            self.listener(Event(arrived=self.arrived))
 
     def tell(self, text: str) -> None:
         """A remark for people."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, TextIO
 
@@ -27,6 +28,8 @@ class Terminal:
         self.stream = stream or sys.stderr
         self.quiet = quiet
         self.running: list[str] = []
+        self.arrived = 0
+        self.first = 0.0
         self.lock = threading.Lock()
         self.console: Console | None = None
         self.status: Status | None = None
@@ -40,6 +43,11 @@ class Terminal:
     def listen(self, event: Event) -> None:
         """Show an event; called from any thread."""
         with self.lock:
+            if event.arrived:
+                self.arrived = event.arrived
+                self.first = self.first or time.monotonic()
+                self._show_running()
+                return
             if event.stage is None:
                 if not self.quiet or event.text.startswith("warning: "):
                     self._write(event.text, "yellow" if event.text.startswith("warning: ") else "")
@@ -77,10 +85,17 @@ class Terminal:
 
         if self.running:
             more = f" and {len(self.running) - SHOWN} more" if len(self.running) > SHOWN else ""
-            self.status.update(escape(" · ".join(self.running[:SHOWN]) + more))
+            self.status.update(escape(" · ".join(self.running[:SHOWN]) + more + self._arrived_text()))
             self.status.start()
         else:
             self.status.stop()
+
+    def _arrived_text(self) -> str:
+        """What has come from outside, while something comes: a stage that only computes shows nothing."""
+        if not any(name.startswith(("lock ", "fetch ")) for name in self.running) or not self.arrived:
+            return ""
+        seconds = max(time.monotonic() - self.first, 1.0)
+        return f" · {bytes_of(self.arrived)} received, {bytes_of(int(self.arrived / seconds))}/s"
 
 
 class _Paused:

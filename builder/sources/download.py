@@ -125,7 +125,7 @@ class Download:
         if not self.expected.is_known:
             part.drop()
         is_joined = part.size > 0
-        remote.receive(self.address, part.path)
+        remote.receive(self.address, part.path, self.network.arrived)
         return Received(hashed(chunks_of(part.path), self.expected.hashers()), part.size, is_joined)
 
     def _all_there(self, answer: Answer, part: Partial) -> Received:
@@ -154,6 +154,7 @@ class Download:
 
     def _in_memory(self, answer: Answer) -> Received:
         body = b"".join(_guarded(answer))
+        self.network.arrived(len(body))
         hashers = self.expected.hashers()
         for hasher in hashers.values():
             hasher.update(body)
@@ -169,6 +170,7 @@ class Download:
         have = part.size
         for piece in _guarded(answer):
             have += len(piece)
+            self.network.arrived(len(piece))
             if not answer.encoding and self.expected.size is not None and have > self.expected.size:
                 part.drop()
                 self.expected.require_size(have, self.name)

@@ -7,7 +7,7 @@ never from an address. A bucket that is open to everyone is read without any.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ import fsspec  # type: ignore[import-untyped]  # it has no types
 from builder.errors import SourceError
 from builder.manifest.fields import REMOTE_SCHEMES
 from builder.sources.login import known_login
-from builder.sources.source import UnreachableError, redacted, shown
+from builder.sources.source import ONLINE, UnreachableError, redacted, shown
 
 SCHEMES = frozenset(REMOTE_SCHEMES)
 _PIECE = 8 << 20
@@ -41,8 +41,8 @@ _RAISED = (
 """What drivers let through besides OSError."""
 
 
-def receive(address: str, part: Path) -> None:
-    """Append to `part` what it lacks of the file at an address.
+def receive(address: str, part: Path, arrived: Callable[[int], None] = ONLINE.arrived) -> None:
+    """Append to `part` what it lacks of the file at an address; `arrived` is told of each piece.
 
     Raises UnreachableError for what may pass, SourceError for what will not: no such file, no right to read it, no
     driver for such an address.
@@ -59,6 +59,7 @@ def receive(address: str, part: Path) -> None:
             if not piece:
                 raise UnreachableError(f"{shown(address)} ended before its {size} bytes", hint=_AGAIN)
             target.write(piece)
+            arrived(len(piece))
 
 
 def size_of(address: str) -> int:

@@ -6,7 +6,7 @@ import random
 import re
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from builder.errors import SourceError
@@ -55,13 +55,14 @@ class Network:
     """Whether anything outside may be asked, how often, and how long the first pause is; each next one doubles.
 
     A host that says when to come back is obeyed, unless that is later than in `longest_wait` seconds: then at once it
-    counts as failed.
+    counts as failed. `arrived` is told how many bytes came, piece by piece.
     """
 
     tries: int = 4
     pause: float = 0.5
     is_offline: bool = False
     longest_wait: float = 60.0
+    arrived: Callable[[int], None] = field(default=lambda count: None, compare=False)
 
     def ask(self, name: str, attempt: Callable[[], T]) -> T:
         """Call until it does not raise UnreachableError; the last failure says how often `name` was asked for."""

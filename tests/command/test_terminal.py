@@ -113,3 +113,23 @@ def test_sizes_are_decimal(size: int, text: str) -> None:
 def test_a_line_tells_reused_from_made() -> None:
     assert line_of(Stage("a", 3.21, bytes_in=1000, bytes_out=500)).endswith("3.2 s   1.0 kB → 500 B")
     assert line_of(Stage("a", cached=True)).split() == ["a", "reused"]
+
+
+def test_a_terminal_shows_what_has_come_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setattr("builder.progress.TOLD_EVERY", 0.0)
+
+    def fetched(terminal: Terminal) -> None:
+        journal = Journal(terminal.listen)
+        with terminal, journal.stage("fetch datasets.words"):
+            journal.arrive(1_000_000)
+            journal.arrive(234_000_000)
+
+    assert "fetch datasets.words · 235.0 MB received, 235.0 MB/s" in on_a_terminal(fetched)
+
+
+def test_bytes_under_way_print_no_lines_without_a_terminal() -> None:
+    stream = io.StringIO()
+    journal = Journal(Terminal(stream=stream).listen)
+    journal.arrive(1_000_000)
+    assert journal.arrived == 1_000_000 and stream.getvalue() == ""

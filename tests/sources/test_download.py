@@ -63,6 +63,16 @@ def test_bytes_arrive_and_a_second_time_nothing_is_asked(site: Site, store: Stor
     assert unfinished(store) == []
 
 
+@pytest.mark.parametrize("body", [b"small", BODY])
+def test_every_byte_that_comes_is_told(body: bytes, site: Site, store: Store) -> None:
+    told: list[int] = []
+    site.files["/data/words.bin"] = body
+    file = WebFile((f"{site.url}/data/words.bin",), "words.bin", Digest.of(body))
+    fetch_all([file], store, Network(arrived=told.append))
+    fetch_all([file], store, Network(arrived=told.append))
+    assert sum(told) == len(body)
+
+
 def test_a_cut_line_is_taken_up_where_it_ended(site: Site, store: Store, hasty: Network) -> None:
     site.faults = ["cut:100000", "cut:50000"]
     assert store.read(download(site, hasty).bring(store).digest) == BODY
