@@ -59,16 +59,17 @@ class DatasetView:
 
 @dataclass(frozen=True)
 class WorkshopView:
-    """The workshop's own words; `help` holds addresses or sentences."""
+    """The workshop's own words; `help` holds addresses or sentences; `published` is where newer repos will be."""
 
     title: str
     version: str = ""
     description: str = ""
     help: Sequence[str] = ()
+    published: str = ""
 
 
 def workshop_view(manifest: Manifest) -> WorkshopView:
-    return WorkshopView(manifest.title, manifest.version, manifest.description, manifest.help)
+    return WorkshopView(manifest.title, manifest.version, manifest.description, manifest.help, manifest.published or "")
 
 
 def repo_view(name: str, repo: Repo, tree: Tree, store: Store) -> RepoView:

@@ -74,6 +74,8 @@ def _text(choice: Choice, made: tuple[Made, ...]) -> str:
     port = jupyter_port(choice)
     if "docker" in by_kind:
         lines += ["", *_docker_lines(by_kind["docker"].path, image_name(choice), port)]
+    if "updates" in by_kind:
+        lines += ["", f"put what is in {by_kind['updates'].path} at {choice.manifest.published}, objects/ first"]
     if "ova" in by_kind:
         unpacked = size_text(by_kind["ova"].unpacked)
         lines += [

@@ -24,6 +24,8 @@ def main(words: Sequence[str], root: str) -> int:
     """0 when done, 1 when something stands in the way, which is said in a sentence."""
     asked = _parser().parse_args(words)
     home = Home(Path(root))
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]  # names need not be UTF-8
     os.umask(0o002)  # as the repos are: whoever is in the group may write
     try:
         with failures_named(home.root):

@@ -148,6 +148,6 @@ def failures_named(folder: Path) -> Iterator[None]:
             raise HomeError(
                 f"no space left on the disk of {folder}; free some and run the same command again"
             ) from error
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            raise HomeError(f"{where}: {error.strerror}; the rest is as it was") from error
-        raise
+        raise HomeError(
+            f"{where}: {error.strerror or error}; the same command goes on once that is put right"
+        ) from error

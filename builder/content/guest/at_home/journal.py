@@ -12,6 +12,7 @@ import json
 import os
 import shutil
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -158,7 +159,8 @@ class _Work:
         part = path.with_name(f".{path.name[:200]}.workshop-new")
         here = self._home.mark(step.place)
         if here == step.after:
-            self._set_mode(path, step)
+            with suppress(PermissionError):  # somebody else's file, with the right bytes
+                self._set_mode(path, step)
         elif is_digest(step.after) and not self._home.object(str(step.after)).exists():
             self._told.append(f"{step.place} stays as it is: its other bytes are not here any more")
         elif here == step.before and not self._home.blocked(step.place):
