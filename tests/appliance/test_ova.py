@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from builder import places
+from builder.appliance import ova
 from builder.appliance.ova import write_ova
 from builder.digest import Digest
+from builder.errors import StoreError
 from builder.store.objects import Blob, Store
 
 
@@ -53,7 +55,7 @@ def test_a_disk_beyond_eight_gibibytes_is_still_no_pax(tmp_path: Path, store: St
     big.rename(store.path(digest))
     (tmp_path / "out").mkdir()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tarfile, "copyfileobj", lambda *words, **more: None)  # the header is what matters
+        patch.setattr(ova, "_copy", lambda *words: None)  # the header is what matters
         write_ova(tmp_path / "out" / "w.ova", "w", b"<Envelope/>", {"w.vmdk": Blob(digest, size)}, store)
     header = (tmp_path / "out" / "w.ova").read_bytes()
     assert b"ustar  \x00" in header and b"PaxHeader" not in header
@@ -67,3 +69,23 @@ def test_a_disk_that_is_not_there_leaves_the_earlier_file(tmp_path: Path, store:
         write_ova(path, "w", b"new", {"w.vmdk": Blob(Digest("cd" * 32), 5)}, store)
     assert path.read_bytes() == before
     assert {child.name for child in tmp_path.iterdir()} == {"w.ova", "store"}
+
+
+def test_a_disk_that_is_cut_short_is_named_and_leaves_no_file(tmp_path: Path, store: Store) -> None:
+    disks = _disks(store)
+    cut = store.path(disks["w-system.vmdk"].digest)
+    cut.chmod(0o644)
+    cut.write_bytes(cut.read_bytes()[:100])
+    with pytest.raises(StoreError, match="has 100 bytes in the store instead of 6,000"):
+        write_ova(tmp_path / "w.ova", "w", b"<Envelope/>", disks, store)
+    assert {child.name for child in tmp_path.iterdir()} == {"store"}
+
+
+@pytest.mark.parametrize("size", [0, 1, 511, 512, 513, 9 * 512, (1 << 20) - 1, (1 << 20) + 1, 5 << 20])
+def test_the_file_is_what_pythons_own_tar_writer_makes(tmp_path: Path, store: Store, size: int) -> None:
+    path, disk = tmp_path / "w.ova", store.put_bytes(b"d" * size)
+    write_ova(path, "w", b"<Envelope/>", {"w.vmdk": disk}, store)
+    with tarfile.open(path) as read, tarfile.open(tmp_path / "theirs", "w", format=tarfile.USTAR_FORMAT) as written:
+        for member in read:
+            written.addfile(member, read.extractfile(member))
+    assert path.read_bytes() == (tmp_path / "theirs").read_bytes()
