@@ -1,73 +1,81 @@
-"""The grains of an earlier VMDK, found by what they hold: what did not change is taken over instead of deflated again.
+"""The grains of an earlier VMDK: one that holds the same in the same place is taken over instead of deflated again.
 
-The file is its own index: a zlib stream ends with the Adler-32 of what it holds. A grain that is found is inflated and
-compared, so neither a like checksum nor a damaged file can do more than have a grain deflated again.
+Disks are laid out so that most stays in its place after an edit. A grain is inflated and compared before it is used, so
+a damaged or strange file can do no more than have grains deflated again.
 """
 
 from __future__ import annotations
 
 import os
+import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import deflate
 
-from builder.appliance.grains import GRAIN, MARKER, SECTOR, Pack
+from builder.appliance.grains import GRAIN, MARKER, SECTOR, Pack, PackAt
 
-START = 128 * SECTOR
-"""Where the first grain's marker stands in the files that we write."""
-GRAIN_TABLE = 1
-CANDIDATES = 4
-"""Grains of one checksum that are kept; more would let a strange disk cost more than deflating it."""
+TABLE = 512
+HEADER = struct.Struct("<4s8xQ36xQ")
+"""Magic, capacity in sectors, sector of the grain directory."""
+MAGIC = b"KDMV"
+MAX_GRAIN = GRAIN + 1024
+"""Bytes a grain can take once deflated, marker included; zlib adds 5 for each 16 KiB that it cannot make smaller."""
 
 
 class Earlier:
-    """An earlier VMDK that is open, and where its grains stand: by checksum, each with offset and length."""
+    """An earlier VMDK that is open, and at which sector each of its grains stands."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._places: dict[int, list[tuple[int, int]]] = {}
-        for offset, length in _grains(descriptor):
-            checksum = int.from_bytes(os.pread(descriptor, 4, offset + length - 4), "big")
-            places = self._places.setdefault(checksum, [])
-            if len(places) < CANDIDATES:
-                places.append((offset, length))
+        self._starts = dict(_starts(descriptor))
 
-    def packed(self, grain: bytes | memoryview) -> bytes | None:
-        """The zlib stream of just this grain, if it was there."""
-        for offset, length in self._places.get(deflate.adler32(grain), ()):
-            packed = os.pread(self._descriptor, length, offset)
-            try:
-                if memoryview(deflate.zlib_decompress(packed, GRAIN)) == grain:
-                    return packed
-            except deflate.DeflateError:
-                continue
-        return None
+    def packed(self, number: int, grain: bytes) -> bytes | None:
+        """The zlib stream of just this grain, if it stands there."""
+        start = self._starts.get(number)
+        if start is None:
+            return None
+        data = os.pread(self._descriptor, MAX_GRAIN, start * SECTOR)
+        if len(data) < MARKER.size:
+            return None
+        _, length = MARKER.unpack_from(data)
+        packed = data[MARKER.size : MARKER.size + length]
+        if packed[-4:] != deflate.adler32(grain).to_bytes(4, "big"):  # a zlib stream ends with it: RFC 1950
+            return None
+        try:
+            return packed if deflate.zlib_decompress(packed, GRAIN) == grain else None
+        except deflate.DeflateError:
+            return None
 
 
 @contextmanager
-def reusing(path: Path | None, pack: Pack) -> Iterator[Pack]:
-    """A way to deflate grains that takes over those which the VMDK at `path`, made by `pack`, has already."""
+def reusing(path: Path | None, pack: Pack) -> Iterator[PackAt]:
+    """A way to deflate a disk's grains that takes over those which the VMDK at `path`, made by `pack`, has already."""
     if path is None:
-        yield pack
+        yield lambda number, grain: pack(grain)
         return
     with path.open("rb", buffering=0) as file:
         earlier = Earlier(file.fileno())
-        yield lambda grain: earlier.packed(grain) or pack(grain)
+        yield lambda number, grain: earlier.packed(number, grain) or pack(grain)
 
 
-def _grains(descriptor: int) -> Iterator[tuple[int, int]]:
-    """Offset and length of each grain's stream, up to the grain directory or the first bytes that make no sense."""
-    position = START
-    while len(marker := os.pread(descriptor, MARKER.size + 4, position)) == MARKER.size + 4:
-        count, length = MARKER.unpack_from(marker)
-        if length:
-            if not 4 < length <= 2 * GRAIN:
-                return
-            yield position + MARKER.size, length
-            position += -(-(MARKER.size + length) // SECTOR) * SECTOR
-        elif int.from_bytes(marker[MARKER.size :], "little") == GRAIN_TABLE:
-            position += SECTOR + count * SECTOR
-        else:
-            return
+def _starts(descriptor: int) -> Iterator[tuple[int, int]]:
+    """Number and sector of each grain, as the footer's directory and tables say; nothing where they make no sense."""
+    size = os.fstat(descriptor).st_size
+    footer = os.pread(descriptor, HEADER.size, max(size - 2 * SECTOR, 0))
+    if len(footer) < HEADER.size or not footer.startswith(MAGIC):
+        return
+    _, capacity, directory = HEADER.unpack(footer)
+    count = -(-capacity * SECTOR // (GRAIN * TABLE))
+    if directory * SECTOR + count * 4 > size:
+        return
+    for number, table in enumerate(_sectors(descriptor, directory, count)):
+        if 0 < table * SECTOR < size:
+            starts = _sectors(descriptor, table, TABLE)
+            yield from ((number * TABLE + index, start) for index, start in enumerate(starts) if start)
+
+
+def _sectors(descriptor: int, start: int, count: int) -> tuple[int, ...]:
+    data = os.pread(descriptor, count * 4, start * SECTOR)
+    return struct.unpack(f"<{len(data) // 4}I", data[: len(data) // 4 * 4])

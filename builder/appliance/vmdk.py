@@ -16,7 +16,7 @@ from typing import IO
 from uuid import UUID
 
 from builder.appliance.earlier import reusing
-from builder.appliance.grains import GRAIN, SECTOR, SMALL, Deflater, Pack, batches
+from builder.appliance.grains import GRAIN, SECTOR, SMALL, Deflater, PackAt, batches
 from builder.digest import Digest
 from builder.store.objects import Blob
 
@@ -68,7 +68,7 @@ def write_vmdk(
 ) -> Vmdk:
     """Write the disk image `raw`, whose size is a multiple of 512 bytes, as a VMDK; holes are not read.
 
-    Grains that the VMDK at `earlier`, made by the same deflater, holds too are taken over: the bytes stay the same.
+    Grains that stand in the VMDK at `earlier`, made by the same deflater, are taken over: the bytes stay the same.
     """
     size = raw.stat().st_size
     if size % SECTOR or size == 0:
@@ -85,7 +85,7 @@ def write_vmdk(
     return Vmdk(Blob(Digest(out.hasher.hexdigest()), out.sectors * SECTOR), size, used)
 
 
-def _put_grains(out: _Sink, raw: Path, size: int, pack: Pack) -> tuple[list[int], int]:
+def _put_grains(out: _Sink, raw: Path, size: int, pack: PackAt) -> tuple[list[int], int]:
     """Write all grains and, after the last of each 512, their table; say where the tables are and what grains hold."""
     directory = [0] * -(-size // (GRAIN * TABLE))
     used = 0

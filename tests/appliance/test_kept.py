@@ -32,7 +32,7 @@ def _kept(store: Store, grains: Grains, deflater: Deflater = SMALL) -> tuple[Dis
     """The disk, whether it was there, and how many grains were deflated."""
     count = 0
 
-    def counted(grain: bytes | memoryview) -> bytes | bytearray:
+    def counted(grain: bytes) -> bytes | bytearray:
         nonlocal count
         count += 1
         return deflater.pack(grain)
