@@ -281,6 +281,9 @@ def test_undo_goes_back_and_forth(home: TakenHome) -> None:
     home.run("undo")
     assert home.files() == after
     home.run("undo")
+    home.run("reset", "lab")
+    assert home.read("repos/lab/a.py") == TEXT and aside(home, r"repos/lab/a__\d{8}-\d{6}\.py") == MINE
+    home.run("undo")
     home.run("update")
     assert names(home.files()) == names(after)
 

@@ -50,6 +50,8 @@ def own_engine(folder: Path) -> Iterator[str]:
         finally:
             engine.terminate()
             engine.wait(PATIENCE)
+            for mounted in place.glob("exec/netns/*"):  # of the host's network: the engine leaves it there
+                subprocess.run(["umount", mounted], capture_output=True, check=False)
     pytest.fail(f"dockerd does not start here: {(place / 'log').read_text()[-2000:]}")
 
 

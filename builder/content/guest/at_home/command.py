@@ -224,7 +224,7 @@ def _done(home: Home, task: journal.Task, told: Iterable[str]) -> list[str]:
         return list(told)
     journal.begin(home, task)
     more = journal.finish(home)
-    journal.tidy(home, _installed(home))
+    journal.tidy(home)
     return [*told, *more]
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from at_home.changes import ASIDE, PLACE, REMOVE, Names, Step
-from at_home.edition import FILE, Edition
+from at_home.edition import FILE, read
 from at_home.home import FOLDER, Home, Mark, is_digest, mark_of, write_whole
 from at_home.web import PARTIAL
 
@@ -68,12 +68,15 @@ def finish(home: Home) -> list[str]:
     return told
 
 
-def tidy(home: Home, edition: Edition) -> None:
-    """Remove what neither `undo` nor `reset` nor a merge needs."""
+def tidy(home: Home) -> None:
+    """Remove what neither `undo` nor, before it or after, `reset` or a merge needs."""
     last = read_task(home.state / LAST)
-    kept = {step.before for step in last.steps} if last else set()
-    areas = edition.areas.values()
-    kept |= {one.mark for area in areas if not area.is_data for one in area.entries.values() if one.size <= KEPT}
+    if last is None:
+        return
+    kept = {step.before for step in last.steps}
+    for raw in (last.before, last.after):
+        for area in read(json.dumps(raw).encode(), LAST).areas.values():
+            kept |= {one.mark for one in area.entries.values() if one.size <= KEPT and not area.is_data}
     for path in (home.state / "objects").glob("*/*"):
         if f"{path.parent.name}{path.name}" not in kept:
             path.unlink()
