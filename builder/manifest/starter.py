@@ -40,6 +40,9 @@ services:
 # The virtual machine. `room` is the free space attendees have on its disk.
 #appliance: {{cpus: 2, memory: 2 GB, room: 4 GB}}
 
+# Where you will put what the output `updates` makes, so that `workshop update` at home finds newer repos.
+#published: https://example.org/course
+
 # What attendees work on. Each repo has one source: path, git, archive, pypi or npm.
 repos:
   notebooks:

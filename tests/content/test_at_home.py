@@ -9,6 +9,7 @@ import os
 import re
 import signal
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -242,13 +243,47 @@ def test_only_the_repos_that_are_named_are_updated_and_new_ones_come_when_named(
     assert "there is no repo 'nothing'" in home.refused("update", "nothing")
 
 
-def test_newer_data_comes_with_a_new_image_where_it_is_not_ours(home: TakenHome) -> None:
-    if os.geteuid() == 0:
-        home.install({"lab": {"a.py": b"a"}}, {"words": {"w.txt": b"w"}})
-        home.publish({"lab": {"a.py": b"a"}}, {"words": {"w.txt": b"more"}})
-        assert "data/words: now version 2" in home.run("update")
-        assert home.read("data/words/w.txt") == b"more"
-        assert (home.root / "data/words/w.txt").stat().st_mode & 0o777 == 0o444
+def test_who_may_write_to_the_data_gets_newer_data(home: TakenHome) -> None:
+    home.install({"lab": {"a.py": b"a"}}, {"words": {"w.txt": b"w"}})
+    home.publish({"lab": {"a.py": b"a"}}, {"words": {"w.txt": b"more"}})
+    assert "data/words: now version 2" in home.run("update")
+    assert home.read("data/words/w.txt") == b"more"
+    assert (home.root / "data/words/w.txt").stat().st_mode & 0o777 == 0o444
+
+
+@pytest.fixture
+def attendee_s() -> Iterator[TakenHome]:
+    """A home whose data is root's, and whose repos and calls are an ordinary user's."""
+    if os.geteuid() != 0:
+        pytest.skip("only root can make what an ordinary user may not write to")
+    with tempfile.TemporaryDirectory() as folder, served() as site:
+        Path(folder).chmod(0o755)
+        home = TakenHome(Path(folder), site, user=1000)
+        home.install({"lab": {"a.py": b"a"}, "talk": {"t.md": b"t"}}, {"words": {"w.txt": b"w"}})
+        for path in (home.root / "repos", *(home.root / "repos").rglob("*")):
+            os.chown(path, 1000, 100)
+        yield home
+
+
+def test_newer_data_comes_with_a_new_image_where_it_is_not_ours(attendee_s: TakenHome) -> None:
+    attendee_s.publish({"lab": {"a.py": b"A"}, "talk": {"t.md": b"t"}}, {"words": {"w.txt": b"more"}})
+    assert "data/words: newer: version 2, 1 change, 4 bytes to fetch; comes with a new image" in attendee_s.run(
+        "status"
+    )
+    assert "data/words: there is newer data, which comes with a new image" in attendee_s.run("update")
+    assert attendee_s.read("data/words/w.txt") == b"w" and attendee_s.read("repos/lab/a.py") == b"A"
+    assert "data/words: newer" in attendee_s.run("status"), "it still is"
+
+
+def test_what_may_not_be_written_is_named_and_the_same_command_goes_on(attendee_s: TakenHome) -> None:
+    attendee_s.publish({"lab": {"new/a.py": b"a"}, "talk": {"t.md": b"T"}}, {"words": {"w.txt": b"w"}})
+    (attendee_s.root / "repos/lab").chmod(0o555)
+    said = attendee_s.refused("update")
+    assert "repos/lab" in said and "Permission denied" in said
+    (attendee_s.root / "repos/lab").chmod(0o755)
+    assert "what was cut short is done now" in attendee_s.run("update")
+    found = {place: data for place, data in attendee_s.files().items() if place.startswith("repos")}
+    assert found == {"repos/lab/new/a.py": b"a", "repos/talk/t.md": b"T"}
 
 
 def test_status_says_what_is_here_what_was_edited_and_what_is_newer(home: TakenHome) -> None:
@@ -257,7 +292,7 @@ def test_status_says_what_is_here_what_was_edited_and_what_is_newer(home: TakenH
     home.publish({"lab": {"a.py": TEXT, "b.py": b"n" * 5000}, "talk": {"t.md": b"t"}})
     before = home.files()
     assert home.run("status").splitlines() == [
-        "Demo, version 1", "repos/lab: newer: version 2, 2 changes, 5 kB to fetch", "  lab/a.py: edited",
+        "Demo, version 1", "repos/lab: newer: version 2, 1 change, 5 kB to fetch", "  lab/a.py: edited",
         "repos/talk: the newest",
     ]  # fmt: skip
     assert home.files() == before
@@ -472,19 +507,23 @@ def test_killed_at_any_moment_nothing_is_lost_and_the_next_goes_on(home: TakenHo
         home.put(place, TEXT.replace(b"one", b"mine").replace(b"five", b"old %d" % number))
     home.put("repos/lab/new.py", b"my own")
     home.publish({"lab": {**many(b"new"), "new.py": b"new"}})
-    cut = 0
-    for attempt in range(200):
+    journal = home.root / "repos/.workshop/journal.json"
+    cut = midway = 0
+    for attempt in range(400):
         running = home.start("update")
-        time.sleep(0.05 + 0.01 * attempt)
+        while attempt % 2 and running.poll() is None and not journal.exists():
+            time.sleep(0.001)
+        time.sleep(0.005 * attempt)
         running.send_signal(signal.SIGKILL)
         running.communicate()
         cut += running.returncode == -signal.SIGKILL
+        midway += journal.exists()
         for place in edited:
             found = home.read(place)
             assert found.startswith(b"mine\n") and (b"old" in found or b"new" in found)
         if running.returncode == 0:
             break
-    assert cut > 5
+    assert cut > 5 and midway
     home.run("update")
     for number in range(150):
         first = b"mine" if number % 3 == 0 else b"one"

@@ -124,7 +124,9 @@ def test_killed_at_any_moment_what_is_named_is_there(tmp_path: Path) -> None:
         for number in range(40):
             (manifest.parent / f"numbers/{number}.bin").write_bytes(os.urandom(200_000))
         running = subprocess.Popen(script)
-        time.sleep(0.5 + 0.12 * attempt)
+        enough = len(list((folder / "objects").glob("*/*"))) + 6 * attempt
+        while running.poll() is None and len(list((folder / "objects").glob("*/*"))) <= enough:
+            time.sleep(0.001)
         running.send_signal(signal.SIGKILL)
         cut += running.wait() == -signal.SIGKILL
         edition = json.loads((folder / "workshop.json").read_bytes())

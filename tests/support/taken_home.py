@@ -44,7 +44,11 @@ def _entry(path: str, data: bytes | str) -> dict[str, Any]:
 class TakenHome:
     """One attendee's folder; `published` is what the organisers put on their server later."""
 
-    def __init__(self, prefix: Path, site: Site) -> None:
+    def __init__(self, prefix: Path, site: Site, user: int | None = None) -> None:
+        """Calls are made by `user`, with the machine's own Python; else by whoever runs the tests."""
+        self._python = [sys.executable]
+        if user is not None:
+            self._python = ["setpriv", f"--reuid={user}", "--regid=100", "--clear-groups", "/usr/bin/python3"]
         self.prefix = prefix
         self.site = site
         self.root = prefix / "srv/workshop"
@@ -93,7 +97,7 @@ class TakenHome:
 
     def start(self, *words: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
-            [sys.executable, "-I", self.prefix / COMMAND, *words], text=True, stdin=subprocess.DEVNULL,
+            [*self._python, "-I", self.prefix / COMMAND, *words], text=True, stdin=subprocess.DEVNULL,
             env={"PATH": os.environ["PATH"], "WORKSHOP_PREFIX": str(self.prefix), "no_proxy": "*"},
             stdout=subprocess.PIPE, stderr=subprocess.PIPE,
         )  # fmt: skip

@@ -102,12 +102,11 @@ def _show(home: Home, area: Area, newest: Area | None, supply: Supply, is_known:
     elif area.is_same(newest):
         state = "the newest" if is_known else f"version {area.version}"
     else:
-        changed = {
-            one.mark for place, one in newest.entries.items() if area.entries.get(place) != one and not one.is_link
-        }
-        fetched = sum(supply.missing(changed).values())
-        count = len({*area.entries.items()} ^ {*newest.entries.items()})
-        state = f"newer: version {newest.version}, {count} changes, {_size(fetched)} to fetch"
+        old, new = area.entries, newest.entries
+        places = [place for place in {**old, **new} if old.get(place) != new.get(place)]
+        wanted = {new[place].mark for place in places if place in new}
+        fetched = sum(supply.missing(filter(is_digest, wanted)).values())
+        state = f"newer: version {newest.version}, {_counted(len(places), 'change')}, {_size(fetched)} to fetch"
         if area.is_data and not _is_ours(home, area):
             state += "; comes with a new image"
     print(f"{area.folder}: {state}")

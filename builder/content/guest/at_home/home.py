@@ -113,6 +113,12 @@ def write_whole(path: Path, data: bytes) -> None:
     part.replace(path)
 
 
+def to_disk(path: Path) -> None:
+    """Wait until the disk has a file's bytes: a virtual machine is often just switched off."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
 def keep(home: Home, data: bytes) -> str:
     """Keep bytes among the objects; their digest."""
     digest = hashlib.sha256(data).hexdigest()
@@ -133,6 +139,7 @@ def keep_file(home: Home, path: Path, digest: str) -> bool:
     if digest_of(part) != digest:
         part.unlink()
         return False
+    to_disk(part)
     part.replace(target)
     return True
 

@@ -1,8 +1,8 @@
 """Steps done once, whole, and so that they can be undone, also when killed in between.
 
-`journal.json` says what is to be done before anything is; `done-<its digest>` counts what is done. What is replaced or
-removed stays reachable under `held/` until its bytes are known to be among the objects, so that even an edit saved in
-that moment is found. At the end the journal becomes `last.json`, from which `undo` makes the steps back.
+`journal.json` says what is to be done before anything is; `done-<its digest>-<boot>` counts what is done. What is
+replaced or removed stays reachable under `held/` until its bytes are known to be among the objects, so that even an
+edit saved in that moment is found. At the end the journal becomes `last.json`, from which `undo` makes the steps back.
 """
 
 from __future__ import annotations
@@ -19,10 +19,11 @@ from typing import Any
 
 from at_home.changes import ASIDE, PLACE, REMOVE, Names, Step
 from at_home.edition import FILE, read
-from at_home.home import FOLDER, Home, Mark, is_digest, mark_of, write_whole
+from at_home.home import FOLDER, Home, Mark, is_digest, mark_of, to_disk, write_whole
 from at_home.web import PARTIAL
 
 JOURNAL, LAST = "journal.json", "last.json"
+BOOT = Path("/proc/sys/kernel/random/boot_id")
 KEPT = 1 << 20
 """Bytes up to which an original is kept at home, for `reset` and merges without a network."""
 
@@ -61,11 +62,16 @@ def finish(home: Home) -> list[str]:
     task = read_task(home.state / JOURNAL)
     if task is None:
         return []
-    name = hashlib.sha256((home.state / JOURNAL).read_bytes()).hexdigest()
-    told = _Work(home, home.state / f"done-{name}").all(task.steps)
+    told = _Work(home, home.state / _done_name((home.state / JOURNAL).read_bytes())).all(task.steps)
     write_whole(home.state / FILE, json.dumps(task.after, ensure_ascii=False).encode("utf-8", "surrogatepass"))
     (home.state / JOURNAL).replace(home.state / LAST)
     return told
+
+
+def _done_name(journal: bytes) -> str:
+    """After the machine was switched off every step is looked at again: its disk may know less than was counted."""
+    boot = BOOT.read_text().strip() if BOOT.exists() else "0"
+    return f"done-{hashlib.sha256(journal).hexdigest()[:16]}-{boot}"
 
 
 def tidy(home: Home) -> None:
@@ -203,6 +209,7 @@ class _Work:
             self._own(part, step)
             return
         shutil.copyfile(self._home.object(str(step.after)), part)
+        to_disk(part)
         self._set_mode(part, step)
 
     def _set_mode(self, path: Path, step: Step) -> None:

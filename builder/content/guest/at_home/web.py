@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from at_home.edition import Edition, read
-from at_home.home import CHUNK, Home, HomeError, digest_of
+from at_home.home import CHUNK, Home, HomeError, digest_of, to_disk
 
 LIST = "workshop.json"
 LARGEST_LIST = 256 << 20
@@ -70,6 +70,7 @@ class Published:
         for _ in range(2):
             self._receive(digest, size, part)
             if digest_of(part) == digest:
+                to_disk(part)
                 part.replace(target)
                 return
             part.unlink()  # perhaps only what a cut download left was wrong
@@ -105,13 +106,21 @@ class Published:
         return f"{self.address}/objects/{digest[:2]}/{digest[2:]}"
 
 
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows to where nobody can change what is sent, if that is where it started."""
+
+    def redirect_request(self, req, fp, code, msg, headers, newurl):  # type: ignore[no-untyped-def]  # as Python's
+        if req.full_url.startswith("https://") and not newurl.startswith("https://"):
+            raise urllib.error.URLError(f"it leads to {newurl}, which is not encrypted")
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
 def _opened(address: str, start: int = 0) -> http.client.HTTPResponse:
     headers = {"Accept-Encoding": "identity", "User-Agent": "workshop"}
     if start:
         headers["Range"] = f"bytes={start}-"
-    answer: http.client.HTTPResponse = urllib.request.urlopen(  # only http and https: see Published
-        urllib.request.Request(address, headers=headers), timeout=PATIENCE
-    )
+    opener = urllib.request.build_opener(_Redirects)
+    answer: http.client.HTTPResponse = opener.open(urllib.request.Request(address, headers=headers), timeout=PATIENCE)
     if start and answer.status == 206 and not answer.headers.get("Content-Range", "").startswith(f"bytes {start}-"):
         answer.close()
         raise http.client.HTTPException("the server sent another part than was asked for")
