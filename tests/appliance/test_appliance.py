@@ -1,6 +1,9 @@
 """An appliance is the same wherever it is made, is made again only where it changed, and is whole or not there."""
 
+import hashlib
 import os
+import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,6 +152,52 @@ def test_a_killed_build_leaves_nothing_half_and_the_next_one_is_right(bench: Ben
     with bench.store.shared():
         assert list((bench.store.root / "scratch").iterdir()) == []
     assert bench.build(room=300 << 20)[0].digest == expected.digest
+
+
+def test_a_full_output_folder_is_named_and_keeps_the_earlier_file(bench: Bench, tmp_path: Path) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("mounting a small disk needs root")
+    earlier, _ = bench.build()
+    small = tmp_path / "small"
+    small.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={earlier.bytes * 3 // 2}", "tmpfs", small], check=True)
+    try:
+        out = Bench(bench.store, small)
+        made, _ = out.build()
+        whole = made.path.read_bytes()
+        with pytest.raises(StoreError, match=f"no space left while writing in {small}"):
+            out.build(notebook=b'{"cells": []}')
+        assert [path.name for path in small.iterdir()] == [made.path.name]
+        assert made.path.read_bytes() == whole
+        subprocess.run(["mount", "-o", "remount,size=300m", small], check=True)
+        assert out.build(notebook=b'{"cells": []}')[0].digest != made.digest
+    finally:
+        subprocess.run(["umount", small], check=True)
+
+
+def test_builds_killed_at_any_moment_leave_no_half_file_and_the_last_is_right(tmp_path: Path) -> None:
+    start = time.monotonic()
+    calm = _started(tmp_path / "calm", tmp_path / "calm-out")
+    expected = calm.communicate()[0].strip()
+    whole = time.monotonic() - start
+    store, out = tmp_path / "store", tmp_path / "out"
+    chance = random.Random(6)
+    for _ in range(12):
+        build = _started(store, out)
+        try:
+            build.wait(chance.random() * whole)
+        except subprocess.TimeoutExpired:
+            build.kill()
+        build.communicate()
+        for path in out.glob("*"):
+            assert hashlib.sha256(path.read_bytes()).hexdigest() == expected.removeprefix("sha256:"), path.name
+        if chance.random() < 0.5:  # start from nothing or go on
+            shutil.rmtree(store / "records", ignore_errors=True)
+            shutil.rmtree(out, ignore_errors=True)
+    last = _started(store, out)
+    assert last.communicate()[0].strip() == expected
+    with Store(store).shared():
+        assert list((store / "scratch").iterdir()) == []
 
 
 def test_an_ordinary_user_makes_the_same_bytes(bench: Bench, tmp_path: Path) -> None:
