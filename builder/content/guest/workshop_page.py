@@ -7,6 +7,7 @@ pages come with the workshop, whose notebooks run code here anyway, so they are 
 from __future__ import annotations
 
 import os
+import socket
 from typing import Any
 
 from jupyter_server.base.handlers import AuthenticatedFileHandler
@@ -63,5 +64,11 @@ def _load_jupyter_server_extension(serverapp: Any) -> None:
 
 
 def _announce(serverapp: Any) -> None:
+    """Print the address once it answers: extensions may be loaded before the port is bound."""
+    try:
+        socket.create_connection(("127.0.0.1", serverapp.port), timeout=1).close()
+    except OSError:
+        serverapp.io_loop.call_later(0.05, _announce, serverapp)
+        return
     token = serverapp.identity_provider.token
     print(f"The workshop is ready: http://127.0.0.1:{serverapp.port}/?token={token}", flush=True)
