@@ -155,6 +155,16 @@ def test_a_step_killed_between_holding_and_replacing_is_done_again(home: TakenHo
     assert home.files() == {"repos/lab/a.py": b"a"}
 
 
+def test_what_was_done_before_a_kill_may_be_edited_since(home: TakenHome) -> None:
+    home.install({"lab": {"a.py": b"a"}})
+    inside = Home(home.root)
+    begun(home, Step(PLACE, "repos/lab/a.py", sha(b"a"), keep(inside, b"new"), to="repos/lab/a__2.py"))
+    (inside.state / journal._done_name((inside.state / "journal.json").read_bytes())).write_bytes(b".")
+    home.put("repos/lab/a.py", b"new, edited")
+    home.refused("update")
+    assert home.files() == {"repos/lab/a.py": b"new, edited"}
+
+
 def test_a_full_disk_is_said_before_anything_changes(home: TakenHome, tmp_path: Path) -> None:
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=30m", "none", home.prefix], capture_output=True, check=False
