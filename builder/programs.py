@@ -9,8 +9,8 @@ from pathlib import Path
 
 from builder.run import find
 
-GIT, NPM, APT, BUILDAH, BOOTSTRAP, REGISTRY, ROOTLESS, APPLIANCE, TESTS = (
-    "git", "npm", "apt", "buildah", "bootstrap", "registry", "rootless", "appliance", "tests",
+GIT, NPM, APT, BUILDAH, BOOTSTRAP, REGISTRY, ROOTLESS, APPLIANCE, BOOT, TESTS = (
+    "git", "npm", "apt", "buildah", "bootstrap", "registry", "rootless", "appliance", "boot", "tests",
 )  # fmt: skip
 """What programs are needed for; a build needs those that its manifest and outputs ask for."""
 
@@ -78,10 +78,10 @@ PROGRAMS = (
         "GRUB for UEFI", "appliance tests", "booting under UEFI", "grub-efi-amd64-bin", "grub2-efi-x64-modules",
         "/usr/lib/grub/x86_64-efi/kernel.img",
     ),
-    _program("qemu-system-x86_64", "tests", "booting appliances", "qemu-system-x86", "qemu-system-x86-core"),
-    _program("qemu-img", "tests", "reading disks back", "qemu-utils", "qemu-img"),
+    _program("qemu-system-x86_64", "boot tests", "booting appliances", "qemu-system-x86", "qemu-system-x86-core"),
+    _program("qemu-img", "boot tests", "reading disks back", "qemu-utils", "qemu-img"),
     _program(
-        "OVMF", "tests", "booting under UEFI", "ovmf", "edk2-ovmf",
+        "OVMF", "boot tests", "booting under UEFI", "ovmf", "edk2-ovmf",
         "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/edk2/ovmf/OVMF_CODE.fd",
     ),
     _program("dockerd", "tests", "a Docker engine to load images into", "docker.io", "moby-engine"),

@@ -30,6 +30,8 @@ INHERITED = (
 )  # fmt: skip
 INHERITED_PREFIXES = ("PIP_", "UV_", "npm_config_", "NPM_CONFIG_")
 TAIL = 20
+Child = subprocess.Popen[bytes]
+"""A program that is running."""
 
 _libc = ctypes.CDLL(None, use_errno=True)
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
@@ -146,6 +148,26 @@ def output_of(args: Sequence[str | Path]) -> Iterator[IO[bytes]]:
                 errors.seek(0)
                 done = Finished(words, child.returncode, "", errors.read().decode(errors="replace"))
                 raise ProgramError(f"{line} ended with {_ending(done.code)}{_tail(done, None)}")
+
+
+@contextmanager
+def started(args: Sequence[str | Path], *, log_file: Path) -> Iterator[Child]:
+    """A program that runs beside the block and is killed at its end; what it says is appended to `log_file`."""
+    words = tuple(str(arg) for arg in args)
+    log.debug("run %s", shlex.join(words))
+    with log_file.open("ab") as sink:
+        try:
+            child = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=sink, stderr=subprocess.STDOUT, env=environment(),
+                preexec_fn=_die_with_parent,
+            )  # fmt: skip
+        except FileNotFoundError as error:
+            raise MissingProgramError(f"{words[0]} is not installed", hint="python3 build.py doctor") from error
+    with child:
+        try:
+            yield child
+        finally:
+            child.kill()
 
 
 def _captured(words: tuple[str, ...], cwd: Path | None, env: Mapping[str, str] | None, stdin: bytes | None) -> Finished:

@@ -1,0 +1,145 @@
+"""A notebook run by the Jupyter of a guest, through the same interface that a browser uses.
+
+Jupyter Server's REST API, and messages of the Jupyter client's protocol 5.3 over a websocket.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections import deque
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from builder.errors import CheckError
+
+SILENT = 20.0
+"""Seconds after which a connection on which a new kernel says nothing is given up for another."""
+SESSION, DATE = "workshop-check", "2000-01-01T00:00:00Z"
+FOLDERS = 200
+"""How many folders are looked through for a notebook."""
+CELL = 900.0
+"""Seconds that a cell may take, which without KVM is little."""
+
+Channel = aiohttp.ClientWebSocketResponse
+
+
+@dataclass(frozen=True)
+class Ran:
+    """A notebook that ran without an error, and how many cells of code it has."""
+
+    path: str
+    cells: int
+
+
+def run_notebook(address: str, token: str, path: str | None = None) -> Ran:
+    """Run the notebook at `path`, by default the smallest there is; raise CheckError when it cannot, or fails."""
+    try:
+        return asyncio.run(_run(address.rstrip("/"), token, path))
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise CheckError(
+            f"the guest's Jupyter failed while it ran a notebook: {error or type(error).__name__}"
+        ) from error
+
+
+async def _run(address: str, token: str, path: str | None) -> Ran:
+    headers = {"Authorization": f"token {token}"}
+    limit = aiohttp.ClientTimeout(total=None, sock_read=CELL)
+    async with aiohttp.ClientSession(headers=headers, timeout=limit, raise_for_status=True) as client:
+        jupyter = _Jupyter(client, address)
+        notebook = path or await jupyter.smallest()
+        cells = await jupyter.code(notebook)
+        async with client.post(f"{address}/api/sessions", json=_session(notebook)) as answer:
+            kernel = (await answer.json())["kernel"]["id"]
+        try:
+            channels = f"{address}/api/kernels/{quote(kernel)}/channels?session_id={SESSION}"
+            async with await _connected(client, channels) as channel:
+                for number, cell in enumerate(cells, 1):
+                    async with asyncio.timeout(CELL):
+                        await _execute(channel, cell, f"{notebook}, cell {number}")
+        finally:
+            with suppress(aiohttp.ClientError):  # what went wrong before is what is told
+                await client.delete(f"{address}/api/kernels/{quote(kernel)}")
+    return Ran(notebook, len(cells))
+
+
+def _session(notebook: str) -> dict[str, Any]:
+    return {"path": notebook, "name": notebook, "type": "notebook", "kernel": {"name": "python3"}}
+
+
+class _Jupyter:
+    """What the guest's Jupyter tells of its files."""
+
+    def __init__(self, client: aiohttp.ClientSession, address: str) -> None:
+        self.client, self.address = client, address
+
+    async def _contents(self, path: str) -> Any:
+        async with self.client.get(f"{self.address}/api/contents/{quote(path)}") as answer:
+            return (await answer.json())["content"]
+
+    async def smallest(self) -> str:
+        """The smallest notebook in the first folders, those nearest to the root first."""
+        todo, found = deque([""]), []
+        for _ in range(FOLDERS):
+            if not todo:
+                break
+            for entry in sorted(await self._contents(todo.popleft()), key=lambda entry: str(entry["path"])):
+                if entry["type"] == "directory":
+                    todo.append(entry["path"])
+                elif entry["type"] == "notebook":
+                    found.append((entry["size"] or 0, entry["path"]))
+        if not found:
+            raise CheckError("the guest's Jupyter shows no notebook", hint="add a repo that has one")
+        return str(min(found)[1])
+
+    async def code(self, path: str) -> list[str]:
+        """The source of each cell of code."""
+        cells = (await self._contents(path))["cells"]
+        return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+async def _connected(client: aiohttp.ClientSession, address: str) -> Channel:
+    """A connection that the kernel answers: one made while it starts may stay silent for good, so another is tried."""
+    for _ in range(round(CELL / SILENT)):
+        channel = await client.ws_connect(address, max_msg_size=64 << 20)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(SILENT):
+                await _execute(channel, "", "the kernel's start")
+            return channel
+        await channel.close()
+    raise CheckError("the guest's Jupyter starts no kernel")
+
+
+async def _execute(channel: Channel, code: str, what: str) -> None:
+    """Run one cell and wait for its end."""
+    key = uuid.uuid4().hex
+    content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+    header = {
+        "msg_id": key,
+        "msg_type": "execute_request",
+        "username": "",
+        "session": SESSION,
+        "date": DATE,
+        "version": "5.3",
+    }
+    await channel.send_json(
+        {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}
+    )
+    async for message in channel:
+        if message.type != aiohttp.WSMsgType.TEXT:
+            continue
+        said = message.json()
+        if said["parent_header"].get("msg_id") == key and _is_done(said, what):
+            return
+    raise CheckError(f"{what}: the kernel went away")
+
+
+def _is_done(said: dict[str, Any], what: str) -> bool:
+    kind, content = said["header"]["msg_type"], said["content"]
+    if kind == "error":
+        raise CheckError(f"{what} failed in the guest: {content['ename']}: {content['evalue']}")
+    return bool(kind == "execute_reply")
