@@ -18,14 +18,14 @@ import aiohttp
 from builder.errors import CheckError
 
 SILENT = 20.0
-"""Seconds after which a connection on which a new kernel says nothing is given up for another."""
+"""Seconds within which a kernel begins a cell."""
+TRIES = 10
+ENDED = (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSING, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.ERROR)
 SESSION, DATE = "workshop-check", "2000-01-01T00:00:00Z"
 FOLDERS = 200
 """How many folders are looked through for a notebook."""
 CELL = 900.0
 """Seconds that a cell may take, which without KVM is little."""
-
-Channel = aiohttp.ClientWebSocketResponse
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,8 @@ async def _run(address: str, token: str, path: str | None) -> Ran:
             kernel = (await answer.json())["kernel"]["id"]
         try:
             channels = f"{address}/api/kernels/{quote(kernel)}/channels?session_id={SESSION}"
-            async with await _connected(client, channels) as channel:
-                for number, cell in enumerate(cells, 1):
-                    async with asyncio.timeout(CELL):
-                        await _execute(channel, cell, f"{notebook}, cell {number}")
+            for number, cell in enumerate(cells, 1):
+                await _run_cell(client, channels, cell, f"{notebook}, cell {number}")
         finally:
             with suppress(aiohttp.ClientError):  # what went wrong before is what is told
                 await client.delete(f"{address}/api/kernels/{quote(kernel)}")
@@ -102,20 +100,21 @@ class _Jupyter:
         return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
-async def _connected(client: aiohttp.ClientSession, address: str) -> Channel:
-    """A connection that the kernel answers: one made while it starts may stay silent for good, so another is tried."""
-    for _ in range(round(CELL / SILENT)):
-        channel = await client.ws_connect(address, max_msg_size=64 << 20)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(SILENT):
-                await _execute(channel, "", "the kernel's start")
-            return channel
-        await channel.close()
-    raise CheckError("the guest's Jupyter starts no kernel")
+async def _run_cell(client: aiohttp.ClientSession, address: str, code: str, what: str) -> None:
+    """Run one cell to its end.
+
+    On a connection that was made while the kernel starts, requests can be lost. What the kernel has not begun within
+    a while is asked again on a new connection.
+    """
+    for _ in range(TRIES):
+        async with client.ws_connect(address, max_msg_size=64 << 20) as channel:
+            if await _execute(channel, code, what):
+                return
+    raise CheckError(f"{what}: the guest's kernel does not answer")
 
 
-async def _execute(channel: Channel, code: str, what: str) -> None:
-    """Run one cell and wait for its end."""
+async def _execute(channel: aiohttp.ClientWebSocketResponse, code: str, what: str) -> bool:
+    """Whether the cell was run to its end; False when the kernel has not begun it."""
     key = uuid.uuid4().hex
     content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
     header = {
@@ -129,13 +128,21 @@ async def _execute(channel: Channel, code: str, what: str) -> None:
     await channel.send_json(
         {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}
     )
-    async for message in channel:
-        if message.type != aiohttp.WSMsgType.TEXT:
-            continue
-        said = message.json()
-        if said["parent_header"].get("msg_id") == key and _is_done(said, what):
-            return
-    raise CheckError(f"{what}: the kernel went away")
+    has_begun = False
+    while True:
+        try:
+            message = await channel.receive(timeout=CELL if has_begun else SILENT)
+        except TimeoutError:
+            if has_begun:
+                raise
+            return False
+        if message.type in ENDED:
+            raise CheckError(f"{what}: the kernel went away")
+        said = message.json() if message.type == aiohttp.WSMsgType.TEXT else {"parent_header": {}}
+        if said["parent_header"].get("msg_id") == key:
+            has_begun = True
+            if _is_done(said, what):
+                return True
 
 
 def _is_done(said: dict[str, Any], what: str) -> bool:
