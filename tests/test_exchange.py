@@ -259,6 +259,7 @@ def test_killed_half_way_the_next_call_moves_only_what_is_missing(
     data = {f"{number}.bin": os.urandom(20_000) for number in range(600)}
     manifest = workshop(tmp_path / "many", data, "many")
     call(capsys, "fetch", "--manifest", manifest, "--store", here.root)
+    total = len(list(here.root.glob("objects/*/*")))
     shared = tmp_path / "shared"
     if verb == "pull":
         say(here, manifest, "push", shared)
@@ -272,7 +273,7 @@ def test_killed_half_way_the_next_call_moves_only_what_is_missing(
     child.wait(20)
     moved = len(list(filled.glob("objects/*/*")))
     code, said = say(store, manifest, verb, shared)
-    assert code == 0 and said["objects"] <= 603 - moved + 1
+    assert code == 0 and said["objects"] <= total - moved + 1  # one may have been under way
     assert verify(Store(filled)).damaged == ()
     assert all(there.has(Digest.of(one)) for one in data.values()) if verb == "pull" else True
 
