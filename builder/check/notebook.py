@@ -6,6 +6,7 @@ Jupyter Server's REST API, and messages of the Jupyter client's protocol 5.3 ove
 from __future__ import annotations
 
 import asyncio
+import time
 import uuid
 from collections import deque
 from contextlib import suppress
@@ -128,15 +129,17 @@ async def _execute(channel: aiohttp.ClientWebSocketResponse, code: str, what: st
     await channel.send_json(
         {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}
     )
-    has_begun = False
+    has_begun, end = False, time.monotonic() + SILENT
     while True:
         try:
-            message = await channel.receive(timeout=CELL if has_begun else SILENT)
+            message = await channel.receive(timeout=CELL if has_begun else max(0.1, end - time.monotonic()))
         except TimeoutError:
             if has_begun:
                 raise
             return False
         if message.type in ENDED:
+            if not has_begun:  # Jupyter closes a connection whose kernel has not told it in a minute that it is there
+                return False
             raise CheckError(f"{what}: the kernel went away")
         said = message.json() if message.type == aiohttp.WSMsgType.TEXT else {"parent_header": {}}
         if said["parent_header"].get("msg_id") == key:
@@ -149,4 +152,4 @@ def _is_done(said: dict[str, Any], what: str) -> bool:
     kind, content = said["header"]["msg_type"], said["content"]
     if kind == "error":
         raise CheckError(f"{what} failed in the guest: {content['ename']}: {content['evalue']}")
-    return bool(kind == "execute_reply")
+    return bool(kind == "execute_reply" or (kind == "status" and content["execution_state"] == "idle"))
