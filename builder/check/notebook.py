@@ -9,6 +9,7 @@ import asyncio
 import time
 import uuid
 from collections import deque
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +59,7 @@ async def _run(address: str, token: str, path: str | None) -> Ran:
             kernel = (await answer.json())["kernel"]["id"]
         try:
             channels = f"{address}/api/kernels/{quote(kernel)}/channels?session_id={SESSION}"
+            await _wait_for_kernel(client, channels)
             for number, cell in enumerate(cells, 1):
                 await _run_cell(client, channels, cell, f"{notebook}, cell {number}")
         finally:
@@ -101,12 +103,23 @@ class _Jupyter:
         return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
-async def _run_cell(client: aiohttp.ClientSession, address: str, code: str, what: str) -> None:
-    """Run one cell to its end.
+async def _wait_for_kernel(client: aiohttp.ClientSession, address: str) -> None:
+    """Wait until a kernel answers, on connections of their own.
 
-    On a connection that was made while the kernel starts, requests can be lost. What the kernel has not begun within
-    a while is asked again on a new connection.
+    On a connection that was made while the kernel starts, messages can be lost, and without KVM it starts slowly. So
+    nothing that matters is sent on it.
     """
+    for _ in range(TRIES):
+        async with client.ws_connect(address, max_msg_size=64 << 20) as channel:
+            key = await _send(channel, "kernel_info_request", {})
+            async for said in _answers(channel, key, SILENT):
+                if said["header"]["msg_type"] == "kernel_info_reply":
+                    return
+    raise CheckError("the guest's kernel does not answer")
+
+
+async def _run_cell(client: aiohttp.ClientSession, address: str, code: str, what: str) -> None:
+    """Run one cell to its end; what the kernel has not begun within a while is asked again on a new connection."""
     for _ in range(TRIES):
         async with client.ws_connect(address, max_msg_size=64 << 20) as channel:
             if await _execute(channel, code, what):
@@ -116,39 +129,50 @@ async def _run_cell(client: aiohttp.ClientSession, address: str, code: str, what
 
 async def _execute(channel: aiohttp.ClientWebSocketResponse, code: str, what: str) -> bool:
     """Whether the cell was run to its end; False when the kernel has not begun it."""
-    key = uuid.uuid4().hex
     content = {"code": code, "silent": False, "store_history": True, "user_expressions": {}, "allow_stdin": False}
+    key = await _send(channel, "execute_request", content)
+    has_begun = False
+    async for said in _answers(channel, key, SILENT):
+        has_begun = True
+        if _is_done(said, what):
+            return True
+    if has_begun:
+        raise CheckError(f"{what}: the kernel went away")
+    return False
+
+
+async def _send(channel: aiohttp.ClientWebSocketResponse, kind: str, content: Mapping[str, Any]) -> str:
+    """Send a request on the shell channel; its id, which the answers name."""
+    key = uuid.uuid4().hex
     header = {
-        "msg_id": key,
-        "msg_type": "execute_request",
-        "username": "",
-        "session": SESSION,
-        "date": DATE,
-        "version": "5.3",
-    }
-    await channel.send_json(
-        {"header": header, "parent_header": {}, "metadata": {}, "content": content, "channel": "shell", "buffers": []}
-    )
-    has_begun, end = False, time.monotonic() + SILENT
+        "msg_id": key, "msg_type": kind, "username": "", "session": SESSION, "date": DATE, "version": "5.3",
+    }  # fmt: skip
+    message = {"header": header, "parent_header": {}, "metadata": {}, "content": content}
+    await channel.send_json({**message, "channel": "shell", "buffers": []})
+    return key
+
+
+async def _answers(
+    channel: aiohttp.ClientWebSocketResponse, key: str, silent: float
+) -> AsyncIterator[Mapping[str, Any]]:
+    """What is said to a request, as long as anything is: the first within `silent` seconds, the next within CELL."""
+    begun, end = False, time.monotonic() + silent
     while True:
         try:
-            message = await channel.receive(timeout=CELL if has_begun else max(0.1, end - time.monotonic()))
+            message = await channel.receive(timeout=CELL if begun else max(0.1, end - time.monotonic()))
         except TimeoutError:
-            if has_begun:
+            if begun:
                 raise
-            return False
+            return
         if message.type in ENDED:
-            if not has_begun:  # Jupyter closes a connection whose kernel has not told it in a minute that it is there
-                return False
-            raise CheckError(f"{what}: the kernel went away")
+            return
         said = message.json() if message.type == aiohttp.WSMsgType.TEXT else {"parent_header": {}}
         if said["parent_header"].get("msg_id") == key:
-            has_begun = True
-            if _is_done(said, what):
-                return True
+            begun = True
+            yield said
 
 
-def _is_done(said: dict[str, Any], what: str) -> bool:
+def _is_done(said: Mapping[str, Any], what: str) -> bool:
     kind, content = said["header"]["msg_type"], said["content"]
     if kind == "error":
         raise CheckError(f"{what} failed in the guest: {content['ename']}: {content['evalue']}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import shutil
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,7 +18,11 @@ def disks_of(ova: Path, folder: Path) -> list[Path]:
     """Unpack the `.vmdk` members of an `.ova`, in their order."""
     with tarfile.open(ova) as archive:
         members = [member for member in archive if member.name.endswith(".vmdk")]
-        archive.extractall(folder, members, filter="data")
+        for member in members:
+            data = archive.extractfile(member)
+            assert data is not None
+            with (folder / member.name).open("wb") as file:
+                shutil.copyfileobj(data, file)
     return [folder / member.name for member in members]
 
 
