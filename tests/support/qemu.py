@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import socket
 import shutil
+import socket
 import tarfile
 from collections.abc import Iterator
 from contextlib import contextmanager
