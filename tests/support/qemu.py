@@ -16,6 +16,7 @@ from builder.check.qemu import Drive
 
 def disks_of(ova: Path, folder: Path) -> list[Path]:
     """Unpack the `.vmdk` members of an `.ova`, in their order."""
+    folder.mkdir(parents=True, exist_ok=True)
     with tarfile.open(ova) as archive:
         members = [member for member in archive if member.name.endswith(".vmdk")]
         for member in members:
