@@ -1,8 +1,12 @@
 """Fixtures that tests of several parts share, and how properties are tried."""
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
+
+# A shell that starts us in the background has SIGINT ignored, and what we start would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["dockerd", "guest"]
 
